@@ -1,0 +1,61 @@
+/*
+ * live - the words that decide where traffic goes, in a file mapped by every
+ * process that serves (ARCHITECTURE, Decisions: order of effect and record).
+ *
+ * A revert or cutback is one atomic store here and outlives kill -9 of every
+ * process the moment it takes effect. One writer (control), besides
+ * cutback_all, to which a signal handler adds; any thread reads, lock-free.
+ *
+ * A word is never given to another name while the file lives; a migration
+ * that leaves the configuration keeps its word, and finds it when it comes back.
+ */
+#ifndef SLUICE_BASE_LIVE_H
+#define SLUICE_BASE_LIVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sluice/base/err.h"
+
+enum { LIVE_NAME_SIZE = 64, LIVE_WORDS = 1024 };
+enum live_latch { LIVE_OPEN, LIVE_REVERTED, LIVE_CUTBACK };
+
+/* Weight, latch and generation change together, in one store. */
+struct live_value {
+	uint32_t new_ppm; /* 0..1000000; what the latch allows is live_effective's */
+	enum live_latch latch;
+	uint64_t generation; /* rises with every change; 40 bits are kept */
+};
+
+struct live_word {
+	_Alignas(64) char name[LIVE_NAME_SIZE]; /* empty: a free slot */
+	_Atomic uint64_t packed;
+	_Atomic uint32_t epoch; /* of stickiness; not the run (S28) */
+};
+
+struct live;
+
+/* Maps path, made and filled with posix_fallocate if it is missing. *fresh says
+ * that it was. A file that is no live file, of another version, damaged (bad
+ * magic or size) is an error: the caller decides that it is lost (S2). */
+int live_open(struct live **out, const char *path, bool *fresh, struct err *err);
+void live_close(struct live *live);
+
+/* NULL when name has none and add is false, or all LIVE_WORDS are taken. */
+struct live_word *live_find(struct live *live, const char *name, bool add);
+
+void live_store(struct live_word *w, struct live_value value);
+struct live_value live_load(const struct live_word *w);
+
+/* A counter that only grows: while it is above cutback_done, every attempt goes
+ * to legacy. Async-signal-safe, never blocks. */
+void live_cutback_all(struct live *live);
+uint64_t live_cutback_wanted(const struct live *live);
+uint64_t live_cutback_done(const struct live *live);
+void live_set_cutback_done(struct live *live, uint64_t value);
+
+/* What the request path asks: the share to new, right now. */
+uint32_t live_effective_ppm(const struct live *live, const struct live_word *w);
+
+#endif

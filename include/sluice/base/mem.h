@@ -1,0 +1,47 @@
+/*
+ * mem - memory that is either there or ends the process.
+ *
+ * mem_* logs and aborts when the system has none: memory is bounded by
+ * admission, so running out is a bug in the limits (STYLE 5). The request
+ * path takes from a slab instead, where running out is an ordinary refusal.
+ */
+#ifndef SLUICE_BASE_MEM_H
+#define SLUICE_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MUST_USE __attribute__((warn_unused_result))
+
+/* Free with free(). mem_zero is cleared and aligned to a cache line if
+ * bytes is a multiple of one. */
+void *mem_alloc(size_t bytes) MUST_USE;
+void *mem_zero(size_t bytes) MUST_USE;
+void *mem_grow(void *p, size_t bytes) MUST_USE;
+char *mem_text(const char *text) MUST_USE;
+char *mem_text_n(const char *p, size_t n) MUST_USE;
+char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))) MUST_USE;
+
+/*
+ * Objects of one size for one thread. What is given back is kept for the
+ * next taker, most recently used first; slab_fini frees all, and asserts
+ * that nothing is still out.
+ */
+struct slab {
+	size_t object_bytes;
+	size_t max_objects; /* 0: no bound */
+	size_t out;         /* objects taken and not given back */
+	size_t kept;        /* objects waiting in the free list */
+	size_t keep_max;    /* more than this are returned to the system */
+	void *free_list;
+};
+
+void slab_init(struct slab *s, size_t object_bytes, size_t max_objects, size_t keep_max);
+void slab_fini(struct slab *s);
+
+/* NULL when max_objects are out or the system has no memory. The bytes are
+ * whatever they were. */
+void *slab_take(struct slab *s) MUST_USE;
+void slab_give(struct slab *s, void *object);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * http/message - a request or response head, as both codecs give it and the
+ * exchange uses it, and what a proxy must do to one before it goes on (RFC 9110).
+ *
+ * A head owns no text: fields are offsets from base, so that the buffer may move
+ * (the owner then sets base anew). Texts are as received: names keep their case,
+ * values have no blanks around them. The codec has checked all of it.
+ */
+#ifndef SLUICE_HTTP_MESSAGE_H
+#define SLUICE_HTTP_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/base/span.h"
+
+enum { HTTP_MAX_FIELDS = 256 };
+
+enum http_method {
+	HTTP_OTHER, /* a token we do not know: forwarded, never repeated */
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_PATCH,
+	HTTP_CONNECT,
+	HTTP_TRACE,
+};
+
+/* Names that mean something to a proxy. */
+enum http_name {
+	HTTP_N_OTHER,
+	HTTP_N_HOST,
+	HTTP_N_CONTENT_LENGTH,
+	HTTP_N_TRANSFER_ENCODING,
+	HTTP_N_CONNECTION,
+	HTTP_N_KEEP_ALIVE,
+	HTTP_N_PROXY_CONNECTION,
+	HTTP_N_PROXY_AUTHENTICATE,
+	HTTP_N_PROXY_AUTHORIZATION,
+	HTTP_N_TE,
+	HTTP_N_TRAILER,
+	HTTP_N_UPGRADE,
+	HTTP_N_HTTP2_SETTINGS,
+	HTTP_N_EXPECT,
+	HTTP_N_MAX_FORWARDS,
+	HTTP_N_X_FORWARDED_FOR,
+	HTTP_N_X_FORWARDED_PROTO,
+	HTTP_N_X_FORWARDED_HOST,
+	HTTP_N_X_REQUEST_ID,
+	HTTP_N_IDEMPOTENCY_KEY,
+	HTTP_N_CONTENT_TYPE,
+	HTTP_N_COOKIE,
+};
+
+struct http_field {
+	uint32_t name, value; /* offsets from the head's base */
+	uint32_t value_n;
+	uint16_t name_n;
+	uint8_t id;   /* enum http_name */
+	bool dropped; /* hop-by-hop, or nominated by Connection: never forwarded */
+};
+
+struct http_text {
+	uint32_t at, n;
+};
+
+enum http_framing {
+	HTTP_NO_BODY,
+	HTTP_LENGTH, /* length bytes; a length of 0 that was written out is this */
+	HTTP_CHUNKED,
+	HTTP_UNTIL_CLOSE, /* responses only */
+};
+
+struct http_head {
+	const char *base;
+	struct http_field *fields; /* the owner's memory, max_fields of them */
+	uint16_t max_fields, n_fields;
+	uint8_t minor; /* of HTTP/1.x: 0 or 1 */
+	bool keep_alive;         /* the peer wants to go on after this message */
+	bool expect_continue;
+	bool upgrade;            /* Connection: upgrade with an Upgrade field */
+	bool te_trailers;        /* TE: trailers was sent */
+	enum http_framing framing; /* of a response: before the request's method counts */
+	uint64_t length;
+	uint32_t bytes; /* of the whole head, its blank line included */
+	/* requests */
+	enum http_method method;
+	struct http_text method_text;
+	struct http_text target; /* as it is forwarded: "/path?query" or "*" */
+	struct http_text path;   /* of target, without the query: what routes compare */
+	struct http_text host;   /* from the absolute-form target, else Host; with port */
+	/* responses */
+	uint16_t status;
+	struct http_text reason;
+};
+
+static inline struct span http_text(const struct http_head *h, struct http_text t)
+{
+	return (struct span){ .p = h->base + t.at, .n = t.n };
+}
+
+struct span http_field_name(const struct http_head *h, const struct http_field *f);
+struct span http_field_value(const struct http_head *h, const struct http_field *f);
+/* The first one with this id that is not dropped; NULL when there is none. */
+const struct http_field *http_find(const struct http_head *h, enum http_name id);
+
+const char *http_status_text(unsigned status); /* "Bad Gateway"; "Unknown" */
+const char *http_method_text(enum http_method m);
+/* GET, HEAD, OPTIONS: may be repeated though bytes were sent (S25). */
+bool http_is_safe(enum http_method m);
+/* Whether a response to method with this status can have a body (RFC 9112, 6.3). */
+bool http_may_have_body(enum http_method m, unsigned status);
+/* Fields that a trailer section must not carry on (RFC 9110, 6.5.1). */
+bool http_trailer_allowed(struct span name);
+
+/* host without its port, lower case, in out; false when it does not fit. */
+bool http_host_name(struct span host, char *out, size_t out_n, size_t *n);
+
+#endif
