@@ -40,7 +40,7 @@ struct config_address {
 	} sa;
 };
 
-struct config_network { /* an entry of `trusted` */
+struct config_network {      /* an entry of `trusted` */
 	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
 	uint8_t prefix_bits; /* 0..128, of the 16 bytes */
 };
@@ -93,7 +93,7 @@ enum config_health_type { CONFIG_HEALTH_NONE, CONFIG_HEALTH_TCP, CONFIG_HEALTH_H
 
 struct config_health {
 	enum config_health_type type; /* none: a pool without a health group; S10 says
-	                                 how its servers count: up at once */
+					 how its servers count: up at once */
 	char *path, *host;            /* host "": the server's address */
 	uint16_t *status;
 	size_t n_status;
@@ -112,14 +112,19 @@ struct config_pool {
 	uint32_t retry_attempts; /* tries in all, the first one included */
 	uint32_t retry_budget_ppm;
 	bool tls, tls_verify;
-	char *tls_server_name, *tls_ca_file; /* "" = the address's host; the system's CAs */
+	char *tls_server_name,
+		*tls_ca_file; /* "" = the address's host; the system's CAs */
 };
 
 enum config_mode { CONFIG_ENFORCE, CONFIG_OBSERVE };
-enum config_on_timeout { CONFIG_TIMEOUT_HOLD, CONFIG_TIMEOUT_ADVANCE, CONFIG_TIMEOUT_REVERT };
+enum config_on_timeout {
+	CONFIG_TIMEOUT_HOLD,
+	CONFIG_TIMEOUT_ADVANCE,
+	CONFIG_TIMEOUT_REVERT
+};
 
-struct config_guard { /* a threshold of 0: no such guard */
-	double error_rate;  /* 0..1, not percent */
+struct config_guard {      /* a threshold of 0: no such guard */
+	double error_rate; /* 0..1, not percent */
 	uint64_t p95_latency_us;
 	double error_ratio, p95_ratio;
 	uint32_t dwell_ms, min_bad, bin_min, t_min_ms;
@@ -156,7 +161,11 @@ struct config_route {
 	size_t target; /* index into migrations or pools */
 };
 
-enum config_on_outage { CONFIG_OUTAGE_HOLD, CONFIG_OUTAGE_IGNORE, CONFIG_OUTAGE_REVERT };
+enum config_on_outage {
+	CONFIG_OUTAGE_HOLD,
+	CONFIG_OUTAGE_IGNORE,
+	CONFIG_OUTAGE_REVERT
+};
 
 struct config_admin {
 	char *socket;
@@ -173,10 +182,10 @@ struct config_journal {
 };
 
 struct config {
-	char *file; /* absolute */
+	char *file;                 /* absolute */
 	char hash[DIGEST_HEX_SIZE]; /* SHA-256 of the text with its includes */
-	uint32_t workers; /* resolved: never 0 */
-	int log_level, log_format; /* enum log_level, enum log_format */
+	uint32_t workers;           /* resolved: never 0 */
+	int log_level, log_format;  /* enum log_level, enum log_format */
 	struct config_network *trusted;
 	size_t n_trusted;
 	struct config_listener *listeners;
@@ -204,7 +213,8 @@ struct config_problems {
  * most 4 MiB, never blocks on one; follows @include "FILE" itself, 8 deep.
  * Certificates are checked to exist here, and read by net. Relative paths are
  * relative to the folder of the file that is loaded. */
-int config_load(struct config **out, const char *file, struct config_problems *problems);
+int config_load(
+	struct config **out, const char *file, struct config_problems *problems);
 /* The same on a text that stands for file (tests, fuzzing). */
 int config_load_text(struct config **out, const char *file, const char *text, size_t n,
 	struct config_problems *problems);
@@ -226,7 +236,8 @@ void config_diff(const struct config *old, const struct config *new_,
 
 /* By name; NULL when there is none. */
 const struct config_pool *config_find_pool(const struct config *c, const char *name);
-const struct config_migration *config_find_migration(const struct config *c, const char *name);
+const struct config_migration *config_find_migration(
+	const struct config *c, const char *name);
 
 /* The effective configuration in the file's own syntax, every default shown.
  * Free with free(). */

@@ -13,8 +13,8 @@ enum err_code {
 	ERR_CONFIG, /* the operator's file or command is wrong */
 	ERR_SYSTEM, /* a system call failed; errno's text is in the message */
 	ERR_TLS,
-	ERR_STORE,    /* SQLite or PostgreSQL */
-	ERR_REFUSED,  /* valid, but not now (a latch, an old generation) */
+	ERR_STORE,   /* SQLite or PostgreSQL */
+	ERR_REFUSED, /* valid, but not now (a latch, an old generation) */
 	ERR_NOT_FOUND,
 	ERR_FORMAT, /* bytes that do not parse */
 };
@@ -28,9 +28,11 @@ struct err {
  * NULL: then nothing is kept. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_wrap(struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* ERR_SYSTEM with the text of errno behind the message. */
-int err_errno(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_errno(struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

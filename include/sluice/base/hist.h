@@ -16,7 +16,9 @@
 #define HIST_BUCKETS (21 * 64)
 
 struct hist;
-struct hist_view { uint32_t count[HIST_BUCKETS]; };
+struct hist_view {
+	uint32_t count[HIST_BUCKETS];
+};
 
 struct hist *hist_new(void);
 void hist_free(struct hist *h);

@@ -16,10 +16,10 @@ struct link {
 };
 
 #define LIST_ENTRY(link, type, member) \
-	((type *)(void *)((char *)(link) - offsetof(type, member)))
+	((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 /* The body may remove the current entry. */
-#define LIST_EACH(list, it, after) \
+#define LIST_EACH(list, it, after)                                            \
 	for (struct link *it = (list)->next, *after = it->next; it != (list); \
 		it = after, after = it->next)
 

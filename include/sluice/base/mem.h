@@ -36,7 +36,8 @@ struct slab {
 	void *free_list;
 };
 
-void slab_init(struct slab *s, size_t object_bytes, size_t max_objects, size_t keep_max);
+void slab_init(
+	struct slab *s, size_t object_bytes, size_t max_objects, size_t keep_max);
 void slab_fini(struct slab *s);
 
 /* NULL when max_objects are out or the system has no memory. The bytes are

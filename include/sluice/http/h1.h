@@ -18,14 +18,14 @@ enum h1_result { H1_MORE, H1_DONE, H1_BAD };
 enum h1_bad {
 	H1_FINE,
 	H1_BAD_START_LINE,
-	H1_BAD_METHOD,      /* CONNECT, TRACE: 405 */
+	H1_BAD_METHOD, /* CONNECT, TRACE: 405 */
 	H1_BAD_TARGET,
-	H1_BAD_VERSION,     /* not 1.0 or 1.1: 505 */
-	H1_BAD_FIELD,       /* name, value, obs-fold, a bare CR or LF, NUL */
-	H1_BAD_HOST,        /* missing, several, invalid */
-	H1_BAD_LENGTH,      /* not one decimal number that fits */
-	H1_BAD_CODING,      /* Transfer-Encoding is anything but "chunked": 501, or 400 when it
-	                       is garbled, or comes with Content-Length or HTTP/1.0 */
+	H1_BAD_VERSION, /* not 1.0 or 1.1: 505 */
+	H1_BAD_FIELD,   /* name, value, obs-fold, a bare CR or LF, NUL */
+	H1_BAD_HOST,    /* missing, several, invalid */
+	H1_BAD_LENGTH,  /* not one decimal number that fits */
+	H1_BAD_CODING,  /* Transfer-Encoding is anything but "chunked": 501, or 400 when
+			   it  is garbled, or comes with Content-Length or HTTP/1.0 */
 	H1_BAD_CHUNK,
 	H1_BAD_EXPECT,      /* 417 */
 	H1_BAD_UPGRADE,     /* not used for a plain ignored Upgrade */
@@ -35,9 +35,10 @@ enum h1_bad {
 	H1_N_BAD,
 };
 
-const char *h1_bad_text(enum h1_bad why);    /* one clear sentence for the client */
-unsigned h1_bad_status(enum h1_bad why);     /* requests: 400, 405, 414, 417, 431, 501, 505 */
-const char *h1_bad_name(enum h1_bad why);    /* a label for metrics: "start_line" */
+const char *h1_bad_text(enum h1_bad why); /* one clear sentence for the client */
+unsigned h1_bad_status(
+	enum h1_bad why); /* requests: 400, 405, 414, 417, 431, 501, 505 */
+const char *h1_bad_name(enum h1_bad why); /* a label for metrics: "start_line" */
 
 struct h1_limits {
 	uint32_t head_bytes, field_count, target_bytes; /* field_count <= max_fields */
@@ -58,9 +59,10 @@ struct h1_parser { /* private to the codec, but for why */
 /* head->fields and max_fields are set by the caller. For a response method is the
  * request's, and framing comes out as it really is (HEAD, 204, 304 included). One
  * or two empty lines before a request line are skipped (RFC 9112, 2.2). */
-void h1_request_start(struct h1_parser *p, struct http_head *head, struct h1_limits limits);
-void h1_response_start(struct h1_parser *p, struct http_head *head, enum http_method method,
-	struct h1_limits limits);
+void h1_request_start(
+	struct h1_parser *p, struct http_head *head, struct h1_limits limits);
+void h1_response_start(struct h1_parser *p, struct http_head *head,
+	enum http_method method, struct h1_limits limits);
 
 /* in: all bytes since the start, at one place or moved. H1_DONE: head is filled and
  * base set to in.p; head->bytes of in were used. H1_BAD: p->why. */
@@ -80,9 +82,9 @@ enum h1_piece { H1_NOTHING, H1_DATA, H1_TRAILER };
 
 void h1_body_start(struct h1_body *b, enum http_framing framing, uint64_t length);
 /* Takes *used bytes off the front of in; piece says what they gave: data to pass on,
- * or one whole trailer line without its CRLF, checked. H1_DONE: the body ended with these bytes (with or
- * without a piece). H1_MORE: call again with what is behind *used; when *used is 0, with
- * more bytes. HTTP_UNTIL_CLOSE never ends by itself. */
+ * or one whole trailer line without its CRLF, checked. H1_DONE: the body ended with
+ * these bytes (with or without a piece). H1_MORE: call again with what is behind *used;
+ * when *used is 0, with more bytes. HTTP_UNTIL_CLOSE never ends by itself. */
 enum h1_result h1_body_next(struct h1_body *b, struct span in, size_t *used,
 	enum h1_piece *piece, struct span *data);
 bool h1_body_is_done(const struct h1_body *b);
@@ -93,19 +95,20 @@ size_t h1_chunk_head(char out[static H1_CHUNK_HEAD_MAX], size_t n);
 
 /* --- writing ------------------------------------------------------------- */
 
-struct h1_forward { /* how a request goes upstream */
+struct h1_forward {                              /* how a request goes upstream */
 	struct span client_ip, request_id, host; /* host: what goes into Host */
-	bool tls;         /* the client spoke TLS: X-Forwarded-Proto */
-	bool trusted;     /* the peer's X-Forwarded-* and X-Request-Id count, else replaced */
-	bool keep_alive;  /* false: Connection: close */
-	bool upgrade;     /* let the Upgrade through */
+	bool tls;     /* the client spoke TLS: X-Forwarded-Proto */
+	bool trusted; /* the peer's X-Forwarded-* and X-Request-Id count, else replaced
+		       */
+	bool keep_alive; /* false: Connection: close */
+	bool upgrade;    /* let the Upgrade through */
 };
 
-struct h1_answer { /* how a response goes to the client */
-	uint8_t client_minor; /* of the request */
+struct h1_answer {                 /* how a response goes to the client */
+	uint8_t client_minor;      /* of the request */
 	enum http_framing framing; /* as sent to the client */
-	bool keep_alive;      /* else Connection: close is written */
-	bool interim;         /* 1xx: no framing, no connection fields but 101's */
+	bool keep_alive;           /* else Connection: close is written */
+	bool interim;              /* 1xx: no framing, no connection fields but 101's */
 };
 
 /* The head as it goes on, appended to out: hop-by-hop fields dropped, framing
@@ -123,6 +126,7 @@ struct h1_own { /* what sluice answers itself */
 	unsigned retry_after_s; /* 0: no such field */
 	struct span location;   /* redirects; empty: none */
 };
-int h1_write_own(struct buf_pool *pool, struct buf *out, const struct h1_own *o) MUST_USE;
+int h1_write_own(
+	struct buf_pool *pool, struct buf *out, const struct h1_own *o) MUST_USE;
 
 #endif

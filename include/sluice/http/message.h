@@ -79,12 +79,13 @@ struct http_head {
 	const char *base;
 	struct http_field *fields; /* the owner's memory, max_fields of them */
 	uint16_t max_fields, n_fields;
-	uint8_t minor; /* of HTTP/1.x: 0 or 1 */
-	bool keep_alive;         /* the peer wants to go on after this message */
+	uint8_t minor;   /* of HTTP/1.x: 0 or 1 */
+	bool keep_alive; /* the peer wants to go on after this message */
 	bool expect_continue;
-	bool upgrade;            /* Connection: upgrade with an Upgrade field */
-	bool te_trailers;        /* TE: trailers was sent */
-	enum http_framing framing; /* of a response: before the request's method counts */
+	bool upgrade;     /* Connection: upgrade with an Upgrade field */
+	bool te_trailers; /* TE: trailers was sent */
+	enum http_framing
+		framing; /* of a response: before the request's method counts */
 	uint64_t length;
 	uint32_t bytes; /* of the whole head, its blank line included */
 	/* requests */
@@ -92,7 +93,7 @@ struct http_head {
 	struct http_text method_text;
 	struct http_text target; /* as it is forwarded: "/path?query" or "*" */
 	struct http_text path;   /* of target, without the query: what routes compare */
-	struct http_text host;   /* from the absolute-form target, else Host; with port */
+	struct http_text host; /* from the absolute-form target, else Host; with port */
 	/* responses */
 	uint16_t status;
 	struct http_text reason;

@@ -26,7 +26,8 @@ struct net_conn;
 
 /* n sockets on one address (SO_REUSEPORT; a unix address has one descriptor n
  * times). Returns 0 and fds that listen, or -1 with none. */
-int net_listen(const struct sockaddr *sa, socklen_t len, unsigned n, int *fds, struct err *err);
+int net_listen(const struct sockaddr *sa, socklen_t len, unsigned n, int *fds,
+	struct err *err);
 
 /* Accepts on fd: on_accept gets each new connection. tls is asked for each one
  * (a reload changes it), NULL: plain. Connections with TLS are reported to their
@@ -39,7 +40,8 @@ struct net_accept {
 	bool (*admit)(void *arg, const struct sockaddr *peer);
 	void *arg;
 };
-struct net_acceptor *net_acceptor_new(struct net_loop *l, int fd, const struct net_accept *a);
+struct net_acceptor *net_acceptor_new(
+	struct net_loop *l, int fd, const struct net_accept *a);
 /* Takes no more from now; drains the queue first as SO_REUSEPORT needs: drops new
  * SYNs, accepts what is under way for some ms, then closes fd and calls on_gone. */
 void net_acceptor_retire(struct net_acceptor *a, void (*on_gone)(void *arg), void *arg);
@@ -47,13 +49,20 @@ void net_acceptor_free(struct net_acceptor *a); /* at once; closes fd */
 
 /* --- connections ------------------------------------------------------ */
 
-enum { /* events; several may come at once. READ and WRITE as above */
+enum {                  /* events; several may come at once. READ and WRITE as above */
 	NET_OPEN = 4,   /* connected, handshake done: may read and write */
 	NET_FAILED = 8, /* will never open; net_conn_failure says why */
 	NET_DRAINED = 16, /* all that net_write took is with the kernel */
 };
 
-enum net_failure { NET_FINE, NET_REFUSED, NET_RESET, NET_TLS, NET_TIMEOUT, NET_RESOURCES };
+enum net_failure {
+	NET_FINE,
+	NET_REFUSED,
+	NET_RESET,
+	NET_TLS,
+	NET_TIMEOUT,
+	NET_RESOURCES
+};
 
 /* read and write return a count > 0, or one of these. */
 enum { NET_EOF = 0, NET_AGAIN = -1, NET_BROKEN = -2 };
@@ -65,8 +74,9 @@ struct net_owner {
 
 /* Never NULL: failure to start is reported as NET_FAILED on the next turn, except that
  * NULL comes back when there is no memory or descriptor for it. */
-struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa, socklen_t len,
-	struct net_tls *tls, const char *server_name, struct net_owner owner);
+struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
+	socklen_t len, struct net_tls *tls, const char *server_name,
+	struct net_owner owner);
 void net_conn_own(struct net_conn *c, struct net_owner owner);
 void *net_conn_user(struct net_conn *c);
 struct net_loop *net_conn_loop(const struct net_conn *c);
@@ -74,7 +84,8 @@ struct net_loop *net_conn_loop(const struct net_conn *c);
 /* Read interest stays armed, level-triggered, until taken back; a peer's close is
  * readable. It is off in a new connection. */
 void net_conn_want_read(struct net_conn *c, bool on);
-/* Asks for one NET_WRITE when more can be written (after NET_AGAIN or a short count). */
+/* Asks for one NET_WRITE when more can be written (after NET_AGAIN or a short count).
+ */
 void net_conn_want_write(struct net_conn *c);
 
 /* A count below n says: nothing more is here now. */
@@ -88,7 +99,8 @@ bool net_conn_is_flushed(const struct net_conn *c);
 bool net_conn_is_virgin(const struct net_conn *c);
 
 enum net_failure net_conn_failure(const struct net_conn *c);
-const struct sockaddr *net_conn_peer(const struct net_conn *c); /* family AF_UNIX: no address */
+const struct sockaddr *net_conn_peer(
+	const struct net_conn *c); /* family AF_UNIX: no address */
 bool net_conn_has_tls(const struct net_conn *c);
 struct span net_conn_alpn(const struct net_conn *c); /* empty: none was agreed */
 int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwise */

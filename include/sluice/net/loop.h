@@ -39,7 +39,8 @@ struct net_timer {
 	void *arg;
 };
 
-void net_timer_init(struct net_timer *t, struct net_loop *l, void (*on_due)(void *), void *arg);
+void net_timer_init(
+	struct net_timer *t, struct net_loop *l, void (*on_due)(void *), void *arg);
 /* Due ms from now; set again, it moves. Up to 64 durations are in use at a time
  * in one loop: more share the next shorter one's list at a loss of precision. */
 void net_timer_set(struct net_timer *t, uint32_t ms);
@@ -63,7 +64,8 @@ enum { NET_READ = 1, NET_WRITE = 2 };
 
 /* A descriptor of a library's (libpq): level-triggered, events may be 0. */
 struct net_fd;
-struct net_fd *net_fd_new(struct net_loop *l, int fd, void (*on_event)(void *, unsigned), void *arg);
+struct net_fd *net_fd_new(
+	struct net_loop *l, int fd, void (*on_event)(void *, unsigned), void *arg);
 void net_fd_want(struct net_fd *f, unsigned events);
 void net_fd_free(struct net_fd *f); /* does not close fd */
 
@@ -79,7 +81,8 @@ void net_ticker_free(struct net_ticker *t);
  * when it does not resolve. Cancelled by net_resolve_cancel. */
 struct net_lookup;
 struct net_lookup *net_resolve(struct net_loop *l, const char *host, uint16_t port,
-	void (*on_done)(void *arg, const struct sockaddr *sa, socklen_t len), void *arg);
+	void (*on_done)(void *arg, const struct sockaddr *sa, socklen_t len),
+	void *arg);
 void net_resolve_cancel(struct net_lookup *r);
 
 #endif

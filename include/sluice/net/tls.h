@@ -19,9 +19,11 @@ struct net_tls_server {
 	bool h2, http1; /* what ALPN offers */
 };
 
-int net_tls_server_new(struct net_tls **out, const struct net_tls_server *s, struct err *err);
+int net_tls_server_new(
+	struct net_tls **out, const struct net_tls_server *s, struct err *err);
 /* ca_file "": the system's. */
-int net_tls_client_new(struct net_tls **out, const char *ca_file, bool verify, struct err *err);
+int net_tls_client_new(
+	struct net_tls **out, const char *ca_file, bool verify, struct err *err);
 struct net_tls *net_tls_ref(struct net_tls *t);
 void net_tls_unref(struct net_tls *t);
 

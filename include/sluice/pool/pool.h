@@ -1,0 +1,75 @@
+/*
+ * pool - the servers of a pool as one snapshot of the configuration sees them,
+ * the choice among them, and the registry of live objects.
+ *
+ * A struct pool is built for one snapshot and immutable but for its counters; its
+ * servers are live objects shared with the snapshots before and after.
+ */
+#ifndef SLUICE_POOL_POOL_H
+#define SLUICE_POOL_POOL_H
+
+#include "sluice/base/err.h"
+#include "sluice/base/live.h"
+#include "sluice/config.h"
+#include "sluice/pool/server.h"
+
+struct pool;
+struct registry;
+struct migration;
+struct net_tls;
+
+/* --- the registry: control thread only --------------------------------------- */
+
+struct registry *registry_new(unsigned threads, struct live *live);
+void registry_free(struct registry *r);
+unsigned registry_threads(const struct registry *r);
+struct live *registry_live(const struct registry *r);
+
+/* Counted references; made when there is none of this name. A server whose last
+ * reference goes is retired and freed when no thread holds an attempt or idle
+ * connection of it: registry_sweep, called each second, does that. */
+struct server *registry_server(
+	struct registry *r, const char *pool, const struct config_server *c);
+struct migration *registry_migration(struct registry *r, const char *name);
+void registry_sweep(struct registry *r);
+
+/* --- pools: built on control, read by data threads -------------------------------- */
+
+int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
+	struct err *err);
+/* Control thread: gives its references back. */
+void pool_free(struct pool *p);
+
+const struct config_pool *pool_config(const struct pool *p);
+struct net_tls *pool_tls(const struct pool *p); /* NULL: plain */
+size_t pool_n_servers(const struct pool *p);
+struct server *pool_server(const struct pool *p, size_t i);
+
+/* S11's share: weights of usable servers of all weights. new pools count unknown
+ * servers as not usable, legacy ones as usable (S10). */
+struct pool_capacity {
+	uint32_t usable, total; /* summed weights */
+	uint32_t n_usable, n_ejected;
+};
+struct pool_capacity pool_capacity(const struct pool *p, bool unknown_counts);
+
+enum pool_miss { POOL_NONE_USABLE, POOL_ALL_BUSY };
+
+struct pool_wish {
+	unsigned thread;
+	bool unknown_counts;
+	bool fail_open;                /* both pools are bad: take any (S13) */
+	const struct server *tried[4]; /* avoided while another one is there */
+	unsigned n_tried;
+};
+
+/* A server with one more in flight (server_release ends it), or NULL and why. */
+struct server *pool_pick(
+	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss);
+
+/* The retry budget: each request adds its share, each retry takes one (S24, S25). Per
+ * data thread; ten are always allowed at first. */
+void pool_note_request(struct pool *p, unsigned thread);
+bool pool_may_retry(struct pool *p, unsigned thread);
+
+#endif

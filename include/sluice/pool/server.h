@@ -1,0 +1,79 @@
+/*
+ * pool/server - one backend address as a live object: its health, what is in
+ * flight to it, and the idle connections that each data thread keeps to it.
+ *
+ * A server is (pool name, address text) and outlives snapshots: a reload finds
+ * it again and it keeps everything (S5). Made, found and counted by references on the
+ * control thread only; the rest as each function says. thread is the index of the
+ * calling data thread, always below the registry's count.
+ */
+#ifndef SLUICE_POOL_SERVER_H
+#define SLUICE_POOL_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct server;
+struct net_conn;
+struct net_timer;
+
+enum server_health { SERVER_UNKNOWN, SERVER_UP, SERVER_DOWN };
+
+const char *server_address(const struct server *s);
+const char *server_pool_name(const struct server *s);
+/* A small number of its own, for metrics and logs. */
+uint64_t server_id(const struct server *s);
+
+/* Where to connect; false while its name is not resolved. Any thread. */
+bool server_sockaddr(
+	const struct server *s, struct sockaddr_storage *sa, socklen_t *len);
+void server_set_sockaddr(struct server *s, const struct sockaddr *sa, socklen_t len);
+
+/* Any thread. Usable: not down, not ejected, has an address. */
+enum server_health server_health(const struct server *s);
+bool server_is_ejected(const struct server *s);
+bool server_is_usable(const struct server *s);
+
+/* Control thread: what a check found. Up ends an ejection. why: "status 500",
+ * kept for status. True when the health changed. */
+bool server_set_health(struct server *s, enum server_health h, const char *why);
+const char *server_health_reason(const struct server *s); /* control thread */
+uint64_t server_health_since_us(const struct server *s);  /* wall; control thread */
+
+/* Data threads: an attempt that could not connect or was reset, and one that
+ * was answered. Failures count over all threads; at the pool's limit the server is
+ * ejected, if the pool lets so many be out (S16a): true then, once. */
+bool server_note_failure(struct server *s);
+void server_note_answer(struct server *s);
+
+uint32_t server_in_flight(const struct server *s); /* summed over threads */
+/* Ends what pool_pick began. */
+void server_release(struct server *s, unsigned thread);
+
+struct server_counts {
+	uint64_t requests, connects, reuses, failures, ejections;
+	uint32_t in_flight, idle;
+};
+void server_sum(const struct server *s, struct server_counts *out);
+
+/* --- idle connections of one data thread -------------------------------------- */
+
+/* The bytes that a kept connection needs in net_conn_user. */
+size_t server_idle_bytes(void);
+/* The connection used last, or NULL. */
+struct net_conn *server_take_idle(struct server *s, unsigned thread);
+/* Takes *c over (NULL then), or closes it when max are kept or the server left the
+ * configuration. It is closed when the peer closes it, sends anything, or idle_ms pass.
+ */
+void server_take_back(struct server *s, unsigned thread, struct net_conn **c,
+	uint32_t max, uint32_t idle_ms);
+/* Counts a connection opened for an attempt. */
+void server_note_connect(struct server *s, unsigned thread);
+/* Closes what this thread keeps to servers that left the configuration (all: to
+ * every server). */
+void server_close_idle(struct server *s, unsigned thread, bool all);
+bool server_is_retired(const struct server *s); /* any thread: left the configuration */
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * pool/stats - what the data threads count besides migrations and servers:
+ * connections, requests, every limit that bites. One block a thread, written by
+ * it alone, summed by anybody.
+ */
+#ifndef SLUICE_POOL_STATS_H
+#define SLUICE_POOL_STATS_H
+
+#include <stdint.h>
+
+enum stat {
+	STAT_CONNECTIONS,      /* accepted */
+	STAT_CONNECTIONS_OPEN, /* now */
+	STAT_HANDSHAKES,
+	STAT_HANDSHAKE_FAILURES,
+	STAT_REQUESTS,
+	STAT_REQUESTS_OPEN, /* now */
+	STAT_OWN_2XX,
+	STAT_OWN_3XX,
+	STAT_OWN_4XX,
+	STAT_OWN_5XX, /* answered by sluice itself */
+	STAT_BAD_REQUESTS,
+	STAT_LIMIT_CONNECTIONS,
+	STAT_LIMIT_CLIENT,
+	STAT_LIMIT_HEADER_BYTES,
+	STAT_LIMIT_HEADER_COUNT,
+	STAT_LIMIT_URI,
+	STAT_LIMIT_BODY,
+	STAT_LIMIT_MEMORY,
+	STAT_LIMIT_SERVER, /* every server of a pool at max_requests */
+	STAT_TIMEOUT_HEADER,
+	STAT_TIMEOUT_BODY,
+	STAT_TIMEOUT_IDLE,
+	STAT_TIMEOUT_HANDSHAKE,
+	STAT_TIMEOUT_CONNECT,
+	STAT_TIMEOUT_RESPONSE,
+	STAT_TIMEOUT_STREAM,
+	STAT_NO_ROUTE,
+	STAT_NO_SERVER,
+	STAT_CLIENT_GONE,
+	STAT_STUCK, /* exchanges closed by the guard against endless steps */
+	STAT_UPSTREAM_CONNECTS,
+	STAT_UPSTREAM_REUSES,
+	STAT_RETRIES,
+	N_STATS,
+};
+
+struct stats;
+
+struct stats *stats_new(unsigned threads);
+void stats_free(struct stats *s);
+
+/* On the thread's own block; delta may be negative for those that say "now". */
+void stats_add(struct stats *s, unsigned thread, enum stat which, int64_t delta);
+uint64_t stats_sum(const struct stats *s, enum stat which);
+
+/* "limit_header_bytes", one line of help, and whether it is a gauge. */
+const char *stats_name(enum stat which);
+const char *stats_help(enum stat which);
+int stats_is_gauge(enum stat which);
+
+#endif
