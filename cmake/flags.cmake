@@ -1,6 +1,6 @@
 # Warnings, hardening and sanitizers for everything that is ours.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-	-Wmissing-prototypes -Wvla -fno-strict-overflow -ffp-contract=off
+	-Wmissing-prototypes -Wvla -Wno-format-zero-length -fno-strict-overflow -ffp-contract=off
 	-fno-omit-frame-pointer)
 add_compile_definitions(_GNU_SOURCE SLUICE_VERSION="${PROJECT_VERSION}")
 if(SLUICE_WERROR)
@@ -15,4 +15,9 @@ else()
 	if(CMAKE_BUILD_TYPE STREQUAL "Release")
 		add_compile_definitions(_FORTIFY_SOURCE=2)
 	endif()
+endif()
+# Every room tells the fuzzer which ways it took; the targets link its main as well.
+if(SLUICE_FUZZ)
+	add_compile_options(-fsanitize=fuzzer-no-link)
+	add_link_options(-fsanitize=fuzzer-no-link)
 endif()

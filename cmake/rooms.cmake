@@ -24,10 +24,17 @@ function(sluice_unit room)
 	endforeach()
 endfunction()
 
-# sluice_fuzz(ROOM NAME): tests/fuzz/NAME.c with the corpus tests/fuzz/corpus/NAME.
+# sluice_fuzz(ROOM NAME [SOURCES...]): tests/fuzz/NAME.c, for a bounded time on the kept
+# corpus tests/fuzz/corpus/NAME; what it finds stays in the build directory.
 function(sluice_fuzz room name)
-	add_executable(fuzz_${name} ${name}.c)
+	add_executable(fuzz_${name} ${name}.c ${ARGN})
 	target_link_libraries(fuzz_${name} PRIVATE sluice_${room})
 	target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
 	target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+	set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name})
+	file(MAKE_DIRECTORY ${found})
+	add_test(NAME fuzz.${name} COMMAND fuzz_${name} -max_total_time=${SLUICE_FUZZ_SECONDS}
+		-timeout=5 -artifact_prefix=${found}- ${found}
+		${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+	set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz)
 endfunction()

@@ -9,7 +9,8 @@
 enum { MAX_BITS = 26, SUB_BITS = 6, SUB = 1 << SUB_BITS };
 
 static_assert(HIST_MAX_US == UINT64_C(1) << MAX_BITS, "buckets must reach HIST_MAX_US");
-static_assert(HIST_BUCKETS == (MAX_BITS - SUB_BITS + 1) * SUB, "a row per power of two");
+static_assert(
+	HIST_BUCKETS == (MAX_BITS - SUB_BITS + 1) * SUB, "a row per power of two");
 
 struct hist {
 	_Atomic uint32_t count[HIST_BUCKETS];

@@ -21,7 +21,7 @@ enum { CLOCK_TEXT_SIZE = sizeof("2026-01-31T12:34:56.123456Z") };
 /* RFC 3339 in UTC with microseconds. */
 void clock_text(uint64_t wall_us, char out[static CLOCK_TEXT_SIZE]);
 
-/* The reverse, and also "2026-01-31", "10m", "2h", "1d" (that long before
+/* The reverse, and also "2026-01-31", "30s", "10m", "2h", "1d" (that long before
  * now_us). -1 when the text is none of these. */
 int clock_parse(const char *text, uint64_t now_us, uint64_t *wall_us);
 

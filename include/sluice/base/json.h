@@ -4,7 +4,8 @@
  * Values that are put into a container belong to it from then on, also when
  * the call fails. A value got from a container is borrowed and lives as long
  * as the container. Getters never fail: what is missing or of another type
- * reads as the default.
+ * reads as the default. (json_object, json_array and json_real would be
+ * jansson's own symbols.)
  */
 #ifndef SLUICE_BASE_JSON_H
 #define SLUICE_BASE_JSON_H
@@ -17,8 +18,8 @@
 
 struct json;
 
-struct json *json_object(void);
-struct json *json_array(void);
+struct json *json_new_object(void);
+struct json *json_new_array(void);
 void json_free(struct json *j);
 
 /* Bytes that are not UTF-8 are shown as U+FFFD. text may be NULL: then null. */
@@ -36,14 +37,14 @@ void json_add_real(struct json *array, double value);
 const struct json *json_get(const struct json *object, const char *key);
 const char *json_text(const struct json *object, const char *key, const char *missing);
 int64_t json_int(const struct json *object, const char *key, int64_t missing);
-double json_real(const struct json *object, const char *key, double missing);
+double json_number(const struct json *object, const char *key, double missing);
 bool json_bool(const struct json *object, const char *key, bool missing);
 bool json_has(const struct json *object, const char *key);
 
 /* Arrays; and an array's element itself as a number. */
 size_t json_count(const struct json *array);
 const struct json *json_at(const struct json *array, size_t i);
-double json_real_at(const struct json *array, size_t i);
+double json_number_at(const struct json *array, size_t i);
 
 /* One line, keys in the order in which they were put. Free with free(). */
 char *json_print(const struct json *j);

@@ -42,7 +42,8 @@ struct live;
 int live_open(struct live **out, const char *path, bool *fresh, struct err *err);
 void live_close(struct live *live);
 
-/* NULL when name has none and add is false, or all LIVE_WORDS are taken. */
+/* NULL when name has none and add is false, or all LIVE_WORDS are taken; and for
+ * a name that is empty or does not fit into LIVE_NAME_SIZE with its NUL. */
 struct live_word *live_find(struct live *live, const char *name, bool add);
 
 void live_store(struct live_word *w, struct live_value value);

@@ -39,8 +39,8 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
  * repeated=N, how many it held back: static struct log_gate gate;
  * if (log_open_gate(&gate)) log_warn(..., "repeated=%u", log_held(&gate)). */
 struct log_gate {
-	unsigned long long last_ms;
-	unsigned held, told;
+	_Atomic unsigned long long last_ms;
+	_Atomic unsigned held, told;
 };
 
 bool log_open_gate(struct log_gate *gate);

@@ -1,0 +1,69 @@
+/* Memory for cold paths: there, or the process ends with a line that says so. */
+#include "sluice/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/base/log.h"
+
+enum { CACHE_LINE = 64 };
+
+static void *there(void *p, size_t bytes)
+{
+	if (p == NULL) {
+		log_error("out of memory", "bytes=%zu", bytes);
+		abort();
+	}
+	return p;
+}
+
+/* malloc(0) may be NULL, and realloc(p, 0) may free: ask for a byte instead. */
+static size_t at_least_one(size_t bytes)
+{
+	return bytes == 0 ? 1 : bytes;
+}
+
+void *mem_alloc(size_t bytes)
+{
+	return there(malloc(at_least_one(bytes)), bytes);
+}
+
+void *mem_zero(size_t bytes)
+{
+	if (bytes == 0 || bytes % CACHE_LINE != 0)
+		return there(calloc(1, at_least_one(bytes)), bytes);
+	return memset(there(aligned_alloc(CACHE_LINE, bytes), bytes), 0, bytes);
+}
+
+void *mem_grow(void *p, size_t bytes)
+{
+	return there(realloc(p, at_least_one(bytes)), bytes);
+}
+
+char *mem_text(const char *text)
+{
+	return mem_text_n(text, strlen(text));
+}
+
+char *mem_text_n(const char *p, size_t n)
+{
+	char *copy = mem_alloc(n + 1);
+
+	if (n > 0)
+		memcpy(copy, p, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+char *mem_print(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	return n == -1 ? there(NULL, strlen(fmt)) : text;
+}
