@@ -59,6 +59,8 @@ struct guard {
 	double ln_harm[GUARD_HARM_BANK],
 		l1p_harm[GUARD_HARM_BANK]; /* worked out once */
 	double ln_promote[GUARD_PROMOTE_BANK], l1p_promote[GUARD_PROMOTE_BANK];
+	double proof;  /* what guard_promote_log must reach: ln(1 / alpha) */
+	uint64_t need; /* guard_need(&p) */
 };
 
 void guard_init(struct guard *g, const struct guard_params *p);
@@ -74,6 +76,7 @@ struct pivot {
 	double ln_q, t, rho, lo, hi;
 };
 
+/* q0_ms: the last known p95 of legacy; 0 when there is none. */
 void pivot_init(
 	struct pivot *v, double q0_ms, double quantile, double rho, double t_min_ms);
 void pivot_tick(struct pivot *v, int64_t n0, int64_t k0);
@@ -160,7 +163,10 @@ struct shift_state {
 	bool timed_out;      /* this step's time-out was told (on_timeout = hold) */
 };
 
-/* The share to new that this state stands for; latched: 0. */
+/* What a migration begins as on a machine that knows nothing about it. */
+struct shift_state shift_first(const struct shift_plan *p, uint32_t file_ppm);
+/* The share to new that this state stands for; latched: 0. A step that the plan does
+ * not have stands for 0. */
 uint32_t shift_new_ppm(const struct shift_state *s, const struct shift_plan *p);
 
 enum shift_reason { /* why something changed or did not; one table of texts */
@@ -182,6 +188,8 @@ enum shift_reason { /* why something changed or did not; one table of texts */
 	WHY_JOURNAL, /* held: the rise could not be recorded, or no PostgreSQL (S3) */
 	WHY_LEGACY_DOWN, /* held: never advance because legacy is bad (S12) */
 	WHY_TAINTED,     /* held: sluice itself stood still (S30) */
+	WHY_PAUSED,      /* refusals: start of a paused plan; resume or abort it */
+	WHY_DONE,        /* the plan is done; a weight comes first */
 	WHY_N,
 };
 
