@@ -72,11 +72,16 @@ struct net_owner {
 	void *arg;
 };
 
-/* Never NULL: failure to start is reported as NET_FAILED on the next turn, except that
- * NULL comes back when there is no memory or descriptor for it. */
+struct net_target {
+	struct net_tls *tls;     /* NULL: plain; borrowed */
+	const char *server_name; /* for SNI and the check of the certificate */
+	struct net_owner owner;
+};
+
+/* What fails is reported as NET_FAILED on a later turn; NULL only when there is no
+ * descriptor or memory to begin with. */
 struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
-	socklen_t len, struct net_tls *tls, const char *server_name,
-	struct net_owner owner);
+	socklen_t len, const struct net_target *target);
 void net_conn_own(struct net_conn *c, struct net_owner owner);
 void *net_conn_user(struct net_conn *c);
 struct net_loop *net_conn_loop(const struct net_conn *c);
@@ -98,6 +103,7 @@ bool net_conn_is_flushed(const struct net_conn *c);
 /* Nothing of ours has left for the peer: what was "written" may be sent elsewhere. */
 bool net_conn_is_virgin(const struct net_conn *c);
 
+bool net_conn_is_open(const struct net_conn *c); /* connected, handshake done */
 enum net_failure net_conn_failure(const struct net_conn *c);
 const struct sockaddr *net_conn_peer(
 	const struct net_conn *c); /* family AF_UNIX: no address */

@@ -87,6 +87,10 @@ bool migration_spills(
 bool migration_overflows(struct migration *m, unsigned thread);
 uint32_t migration_effective_ppm(const struct migration *m);
 
+/* The rescue budget, as the pool's for retries; ppm is the configured share. */
+void migration_note_request(struct migration *m, unsigned thread, uint32_t ppm);
+bool migration_may_rescue(struct migration *m, unsigned thread, uint64_t now_ns);
+
 /* What an attempt takes along when it is routed, to be judged by (S28, GUARD 6). */
 struct mark {
 	uint32_t run;

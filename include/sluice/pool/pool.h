@@ -32,6 +32,9 @@ struct server *registry_server(
 	struct registry *r, const char *pool, const struct config_server *c);
 struct migration *registry_migration(struct registry *r, const char *name);
 void registry_sweep(struct registry *r);
+/* The servers of these pools are the ones that count from now; all others retire:
+ * nobody keeps connections to them any more. */
+void registry_commit(struct registry *r, struct pool *const *pools, size_t n);
 
 /* --- pools: built on control, read by data threads -------------------------------- */
 
@@ -67,9 +70,9 @@ struct pool_wish {
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss);
 
-/* The retry budget: each request adds its share, each retry takes one (S24, S25). Per
- * data thread; ten are always allowed at first. */
+/* The retry budget (S24, S25): each request adds the pool's share of a retry, time
+ * adds ten a second over all threads; each retry takes one. */
 void pool_note_request(struct pool *p, unsigned thread);
-bool pool_may_retry(struct pool *p, unsigned thread);
+bool pool_may_retry(struct pool *p, unsigned thread, uint64_t now_ns);
 
 #endif

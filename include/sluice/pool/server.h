@@ -17,7 +17,7 @@
 
 struct server;
 struct net_conn;
-struct net_timer;
+struct net_loop;
 
 enum server_health { SERVER_UNKNOWN, SERVER_UP, SERVER_DOWN };
 

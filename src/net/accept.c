@@ -1,0 +1,185 @@
+/*
+ * Accepting: new connections for one thread from one listening socket.
+ *
+ * A listener that leaves the configuration may hold handshakes under way and
+ * connections nobody accepted yet; closing it would reset them. So it first drops
+ * new SYNs in the kernel (the client tries again, elsewhere), gives what is under way
+ * some time, accepts until nothing is left, and closes then.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sluice/base/log.h"
+#include "sluice/net/conn.h"
+
+#include "net_priv.h"
+
+enum {
+	ACCEPTS_A_TURN = 32, /* so that a storm does not starve kept connections */
+	PAUSE_MS = 100,      /* after running out of descriptors */
+	RETIRE_MS = 300,
+};
+
+struct net_acceptor {
+	ev_io io;
+	struct net_loop *loop;
+	struct net_accept to;
+	struct net_timer timer;
+	void (*on_gone)(void *);
+	void *gone_arg;
+};
+
+static void on_pause_over(void *arg)
+{
+	struct net_acceptor *a = arg;
+
+	ev_io_start(a->loop->ev, &a->io);
+}
+
+static void take(struct net_acceptor *a, int fd, const struct sockaddr *peer)
+{
+	struct net_tls *tls = a->to.tls != NULL ? a->to.tls(a->to.arg) : NULL;
+	struct net_conn *c;
+
+	if (a->to.admit != NULL && !a->to.admit(a->to.arg, peer)) {
+		close(fd);
+		return;
+	}
+	c = conn_new(a->loop, fd, peer);
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	c->accepted = true;
+	c->state = CONN_OPEN;
+	if (tls != NULL) {
+		if (tls_attach(c, tls, NULL) != 0) {
+			net_conn_close(c);
+			return;
+		}
+		/* The ClientHello has as a rule come with the connection or soon after.
+		 */
+		c->state = CONN_HANDSHAKE;
+		conn_wait(c, EV_READ);
+	}
+	a->to.on_accept(a->to.arg, c);
+}
+
+static void pause_for(struct net_acceptor *a, int error)
+{
+	static struct log_gate gate;
+
+	if (log_open_gate(&gate))
+		log_error("cannot accept", "error=%s repeated=%u", strerror(error),
+			log_held(&gate));
+	ev_io_stop(a->loop->ev, &a->io);
+	net_timer_set(&a->timer, PAUSE_MS);
+}
+
+/* False when the queue is empty or must wait. */
+static bool accept_one(struct net_acceptor *a)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_UNIX };
+	socklen_t len = sizeof(peer);
+	int fd = accept4(
+		a->io.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd != -1) {
+		take(a, fd, (struct sockaddr *)&peer);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		pause_for(a, errno);
+		return false;
+	default: /* that one connection is gone already (accept(2)) */
+		return true;
+	}
+}
+
+static void on_acceptable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct net_acceptor *a = w->data;
+
+	(void)ev;
+	(void)revents;
+	for (int i = 0; i < ACCEPTS_A_TURN && accept_one(a); i++)
+		continue;
+}
+
+struct net_acceptor *net_acceptor_new(
+	struct net_loop *l, int fd, const struct net_accept *to)
+{
+	struct net_acceptor *a = mem_zero(sizeof(*a));
+
+	a->loop = l;
+	a->to = *to;
+	net_timer_init(&a->timer, l, on_pause_over, a);
+	ev_io_init(&a->io, on_acceptable, fd, EV_READ);
+	ev_set_priority(&a->io, EV_MINPRI); /* kept connections first */
+	a->io.data = a;
+	ev_io_start(l->ev, &a->io);
+	return a;
+}
+
+static void on_retired(void *arg)
+{
+	struct net_acceptor *a = arg;
+	void (*on_gone)(void *) = a->on_gone;
+	void *gone_arg = a->gone_arg;
+
+	while (accept_one(a))
+		continue;
+	net_acceptor_free(a);
+	on_gone(gone_arg);
+}
+
+/* Drops segments whose flags are SYN without ACK. */
+static void drop_syns(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]),
+		.filter = code };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ==
+		-1)
+		log_warn("listener closes without a filter", "error=%s",
+			strerror(errno));
+}
+
+void net_acceptor_retire(struct net_acceptor *a, void (*on_gone)(void *arg), void *arg)
+{
+	a->on_gone = on_gone;
+	a->gone_arg = arg;
+	drop_syns(a->io.fd);
+	net_timer_stop(&a->timer);
+	net_timer_init(&a->timer, a->loop, on_retired, a);
+	net_timer_set(&a->timer, RETIRE_MS);
+	if (!ev_is_active(&a->io))
+		ev_io_start(a->loop->ev, &a->io);
+}
+
+void net_acceptor_free(struct net_acceptor *a)
+{
+	if (a == NULL)
+		return;
+	ev_io_stop(a->loop->ev, &a->io);
+	net_timer_stop(&a->timer);
+	close(a->io.fd);
+	free(a);
+}

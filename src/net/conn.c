@@ -1,0 +1,319 @@
+/*
+ * An open connection: reading, writing, and which events it waits for.
+ *
+ * Read interest stays armed while its owner does not take it back, and a write
+ * is tried before anybody waits for it: a kept-alive connection that is answered
+ * at once costs one recv and one send a request, and no epoll_ctl. libev changes
+ * epoll's mask only when it differs at the next poll.
+ */
+#include "sluice/net/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net_priv.h"
+
+struct net_conn *conn_new(struct net_loop *l, int fd, const struct sockaddr *peer)
+{
+	struct net_conn *c = slab_take(&l->conns);
+
+	if (c == NULL)
+		return NULL;
+	memset(c, 0, sizeof(*c) + l->user_bytes);
+	c->loop = l;
+	list_init(&c->link);
+	net_timer_init(&c->timer, l, NULL, NULL);
+	ev_io_init(&c->io, conn_on_io, fd, 0);
+	c->peer.any.sa_family = AF_UNIX;
+	if (peer != NULL && peer->sa_family == AF_INET)
+		memcpy(&c->peer, peer, sizeof(c->peer.in4));
+	else if (peer != NULL && peer->sa_family == AF_INET6)
+		memcpy(&c->peer, peer, sizeof(c->peer.in6));
+	return c;
+}
+
+void conn_wait(struct net_conn *c, int events)
+{
+	ev_io_stop(c->loop->ev, &c->io);
+	if (events == 0)
+		return;
+	ev_io_modify(&c->io, events);
+	ev_io_start(c->loop->ev, &c->io);
+}
+
+/* What an open connection has to wait for. */
+static int wanted(const struct net_conn *c)
+{
+	int events = c->want_read ? EV_READ : 0;
+
+	if (c->want_write || c->out_n > 0)
+		events |= EV_WRITE;
+	return events;
+}
+
+/* Puts the watcher into the state that the connection is in. */
+void conn_arm(struct net_conn *c)
+{
+	int events = wanted(c);
+
+	if (c->state != CONN_OPEN)
+		return;
+	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	conn_wait(c, events);
+}
+
+void conn_report(struct net_conn *c, unsigned events)
+{
+	if (events != 0 && c->owner.on_event != NULL)
+		c->owner.on_event(c->owner.arg, events);
+}
+
+void conn_fail(struct net_conn *c, enum net_failure why)
+{
+	ev_io_stop(c->loop->ev, &c->io);
+	c->state = CONN_FAILED;
+	c->failure = (uint8_t)why;
+	conn_report(c, NET_FAILED);
+}
+
+static ssize_t send_some(struct net_conn *c, const char *p, size_t n)
+{
+	ssize_t put;
+
+	do {
+		put = send(c->io.fd, p, n, MSG_NOSIGNAL);
+	} while (put == -1 && errno == EINTR);
+	if (put == -1)
+		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
+	c->sent = true;
+	return put;
+}
+
+int conn_flush(struct net_conn *c)
+{
+	while (c->out_n > 0) {
+		ssize_t put = send_some(c, c->out + c->out_at, c->out_n);
+
+		if (put < 0)
+			return (int)put;
+		c->out_at += (uint32_t)put;
+		c->out_n -= (uint32_t)put;
+	}
+	free(c->out);
+	c->out = NULL;
+	c->out_at = 0;
+	return 0;
+}
+
+/* The kernel has room again. */
+static unsigned on_writable(struct net_conn *c)
+{
+	bool kept = c->out_n > 0;
+	int left = kept ? conn_flush(c) : 0;
+	unsigned events = 0;
+
+	if (left == NET_AGAIN)
+		return 0;
+	if (left == NET_BROKEN) {
+		free(c->out);
+		c->out = NULL;
+		c->out_n = 0;
+	}
+	if (kept)
+		events |= NET_DRAINED;
+	if (c->want_write || left == NET_BROKEN)
+		events |= NET_WRITE; /* the next write tells what is broken */
+	c->want_write = false;
+	conn_arm(c);
+	return events;
+}
+
+void conn_on_io(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct net_conn *c = (struct net_conn *)w;
+	unsigned events = 0;
+
+	(void)ev;
+	switch ((enum conn_state)c->state) {
+	case CONN_CONNECTING:
+	case CONN_HANDSHAKE:
+		conn_step_open(c, revents);
+		return;
+	case CONN_OPEN:
+		if (revents & EV_WRITE)
+			events |= on_writable(c);
+		if ((revents & EV_READ) && c->want_read)
+			events |= NET_READ;
+		conn_report(c, events);
+		return;
+	case CONN_LINGER:
+		conn_on_linger(c, revents);
+		return;
+	case CONN_FAILED:
+		conn_report(c, NET_FAILED);
+		return;
+	case CONN_CLOSED:
+		return;
+	}
+}
+
+static ssize_t plain_read(struct net_conn *c, void *p, size_t n)
+{
+	ssize_t got;
+
+	do {
+		got = recv(c->io.fd, p, n, 0);
+	} while (got == -1 && errno == EINTR);
+	if (got == -1)
+		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
+	return got;
+}
+
+ssize_t net_read(struct net_conn *c, void *p, size_t n)
+{
+	ssize_t got;
+
+	assert(c->state == CONN_OPEN && n > 0);
+	if (c->ssl == NULL)
+		return plain_read(c, p, n);
+	got = tls_read(c, p, n);
+	c->more = got == (ssize_t)n;
+	if (c->more && c->want_read)
+		ev_feed_event(c->loop->ev, &c->io, EV_READ);
+	return got;
+}
+
+static ssize_t plain_write(struct net_conn *c, const struct iovec *iov, int n_iov)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov,
+		.msg_iovlen = (size_t)n_iov };
+	ssize_t put;
+
+	do {
+		put = sendmsg(c->io.fd, &msg, MSG_NOSIGNAL);
+	} while (put == -1 && errno == EINTR);
+	if (put == -1)
+		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
+	c->sent = true;
+	return put;
+}
+
+ssize_t net_write(struct net_conn *c, const struct iovec *iov, int n_iov)
+{
+	assert(c->state == CONN_OPEN && n_iov > 0);
+	if (c->ssl == NULL)
+		return plain_write(c, iov, n_iov);
+	if (c->out_n > 0)
+		return NET_AGAIN;
+	return tls_write(c, iov, n_iov);
+}
+
+void net_conn_own(struct net_conn *c, struct net_owner owner)
+{
+	c->owner = owner;
+}
+
+void *net_conn_user(struct net_conn *c)
+{
+	return c->user;
+}
+
+struct net_loop *net_conn_loop(const struct net_conn *c)
+{
+	return c->loop;
+}
+
+void net_conn_want_read(struct net_conn *c, bool on)
+{
+	c->want_read = on;
+	conn_arm(c);
+	if (on && c->more && c->state == CONN_OPEN)
+		ev_feed_event(c->loop->ev, &c->io, EV_READ);
+}
+
+void net_conn_want_write(struct net_conn *c)
+{
+	c->want_write = true;
+	conn_arm(c);
+}
+
+bool net_conn_is_flushed(const struct net_conn *c)
+{
+	return c->out_n == 0;
+}
+
+bool net_conn_is_virgin(const struct net_conn *c)
+{
+	return !c->sent;
+}
+
+bool net_conn_is_open(const struct net_conn *c)
+{
+	return c->state == CONN_OPEN;
+}
+
+enum net_failure net_conn_failure(const struct net_conn *c)
+{
+	return (enum net_failure)c->failure;
+}
+
+const struct sockaddr *net_conn_peer(const struct net_conn *c)
+{
+	return &c->peer.any;
+}
+
+bool net_conn_has_tls(const struct net_conn *c)
+{
+	return c->ssl != NULL;
+}
+
+struct span net_conn_alpn(const struct net_conn *c)
+{
+	const unsigned char *name = NULL;
+	unsigned n = 0;
+
+	if (c->ssl != NULL)
+		SSL_get0_alpn_selected(c->ssl, &name, &n);
+	return (struct span){ .p = (const char *)name, .n = n };
+}
+
+int net_conn_peer_uid(const struct net_conn *c)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (c->peer.any.sa_family != AF_UNIX ||
+		getsockopt(c->io.fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == -1)
+		return -1;
+	return (int)who.uid;
+}
+
+static void close_now(struct net_conn *c, bool goodbye)
+{
+	assert(c->state != CONN_CLOSED);
+	ev_io_stop(c->loop->ev, &c->io);
+	net_timer_stop(&c->timer);
+	list_remove(&c->link);
+	tls_detach(c, goodbye);
+	free(c->out);
+	free(c->stash);
+	close(c->io.fd);
+	loop_bury(c);
+}
+
+void net_conn_close(struct net_conn *c)
+{
+	close_now(c, c->state == CONN_OPEN && c->out_n == 0);
+}
+
+void net_conn_abort(struct net_conn *c)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close_now(c, false);
+}

@@ -1,0 +1,123 @@
+/*
+ * Opening a connection: connect and the TLS handshake, on either side.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "sluice/net/conn.h"
+
+#include "net_priv.h"
+
+static void opened(struct net_conn *c)
+{
+	c->state = CONN_OPEN;
+	ev_io_stop(c->loop->ev, &c->io);
+	conn_arm(c);
+	conn_report(c, NET_OPEN);
+}
+
+static void step_handshake(struct net_conn *c)
+{
+	int left;
+
+	switch (tls_handshake(c)) {
+	case TLS_DONE:
+		opened(c);
+		return;
+	case TLS_WAIT:
+		left = conn_flush(c);
+		if (left == NET_BROKEN)
+			break;
+		conn_wait(c, left == NET_AGAIN ? EV_READ | EV_WRITE : EV_READ);
+		return;
+	case TLS_FAILED:
+		break;
+	}
+	conn_fail(c, NET_TLS);
+}
+
+static enum net_failure failure_of(int error)
+{
+	switch (error) {
+	case ETIMEDOUT:
+		return NET_TIMEOUT;
+	case ECONNRESET:
+	case EPIPE:
+		return NET_RESET;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL:
+		return NET_RESOURCES;
+	default:
+		return NET_REFUSED;
+	}
+}
+
+void conn_step_open(struct net_conn *c, int revents)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (c->state == CONN_CONNECTING) {
+		(void)revents;
+		if (c->failure != NET_FINE) {
+			conn_fail(c, (enum net_failure)c->failure);
+			return;
+		}
+		if (getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+			error = errno;
+		if (error != 0) {
+			conn_fail(c, failure_of(error));
+			return;
+		}
+		if (c->ssl == NULL) {
+			opened(c);
+			return;
+		}
+		c->state = CONN_HANDSHAKE;
+	}
+	step_handshake(c);
+}
+
+/* Begins to connect; what fails at once is reported on the next turn. */
+static void begin(struct net_conn *c, const struct sockaddr *sa, socklen_t len)
+{
+	int on = 1;
+
+	c->state = CONN_CONNECTING;
+	if (sa->sa_family != AF_UNIX)
+		(void)setsockopt(c->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(c->io.fd, sa, len) == -1 && errno != EINPROGRESS) {
+		c->failure = (uint8_t)failure_of(errno);
+		ev_feed_event(c->loop->ev, &c->io, EV_WRITE);
+		return;
+	}
+	conn_wait(c, EV_WRITE);
+}
+
+struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
+	socklen_t len, const struct net_target *target)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct net_conn *c;
+
+	if (fd == -1)
+		return NULL;
+	c = conn_new(l, fd, sa);
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	c->owner = target->owner;
+	begin(c, sa, len);
+	if (target->tls != NULL &&
+		tls_attach(c, target->tls, target->server_name) != 0) {
+		net_conn_close(c);
+		return NULL;
+	}
+	return c;
+}

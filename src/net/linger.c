@@ -1,0 +1,85 @@
+/*
+ * The last moments of a connection that has nobody any more: what was written is
+ * sent, our side is shut, and what the peer still sends is dropped for a while.
+ *
+ * Closing at once with unread bytes in the socket makes the kernel send a reset, and a
+ * reset can destroy the answer before the peer has read it (RFC 9112, 9.6).
+ */
+#include <errno.h>
+
+#include "sluice/net/conn.h"
+
+#include "net_priv.h"
+
+/* How long the peer may take to read what was written, after each sign that it
+ * does; and how long and how much is dropped after our side was shut. */
+enum { FLUSH_MS = 30000, LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+
+static void on_linger_due(void *arg)
+{
+	net_conn_close(arg);
+}
+
+/* False: the connection is at its end. */
+static bool drop_input(struct net_conn *c)
+{
+	char bytes[16384];
+	ssize_t got;
+
+	do {
+		got = recv(c->io.fd, bytes, sizeof(bytes), 0);
+	} while (got == -1 && errno == EINTR);
+	if (got == -1)
+		return errno == EAGAIN;
+	c->lingered += (uint32_t)got;
+	return got > 0 && c->lingered < LINGER_BYTES;
+}
+
+/* All is with the kernel: nothing more will come from us. */
+static void shut(struct net_conn *c)
+{
+	(void)shutdown(c->io.fd, SHUT_WR);
+	net_timer_set(&c->timer, LINGER_MS);
+	conn_wait(c, EV_READ);
+}
+
+void conn_on_linger(struct net_conn *c, int revents)
+{
+	if (revents & EV_WRITE) {
+		int left = conn_flush(c);
+
+		if (left == NET_BROKEN) {
+			net_conn_close(c);
+			return;
+		}
+		net_timer_set(&c->timer, FLUSH_MS);
+		if (left == 0)
+			shut(c);
+	}
+	if ((revents & EV_READ) && !drop_input(c))
+		net_conn_close(c);
+}
+
+void net_conn_linger(struct net_conn *c)
+{
+	if (c->state != CONN_OPEN) {
+		net_conn_close(c);
+		return;
+	}
+	tls_detach(c, true); /* the goodbye joins what waits in out */
+	c->state = CONN_LINGER;
+	c->owner = (struct net_owner){ .on_event = NULL };
+	list_push(&c->loop->lingering, &c->link);
+	net_timer_init(&c->timer, c->loop, on_linger_due, c);
+	net_timer_set(&c->timer, FLUSH_MS);
+	if (c->out_n > 0)
+		conn_wait(c, EV_READ | EV_WRITE);
+	else
+		shut(c);
+}
+
+void linger_end_all(struct net_loop *l)
+{
+	LIST_EACH(&l->lingering, it, next)
+	net_conn_close(LIST_ENTRY(it, struct net_conn, link));
+}

@@ -1,0 +1,111 @@
+/*
+ * The event loop of one thread, on libev's epoll backend.
+ *
+ * A turn is: poll, read the clock once, run the events by priority, free what
+ * was closed meanwhile. So no callback meets freed memory, and the clock costs
+ * one call however many events there were.
+ */
+#include "sluice/net/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "sluice/base/clock.h"
+
+#include "net_priv.h"
+
+enum { KEEP_CONNS = 256 };
+
+static void on_after_poll(struct ev_loop *ev, ev_check *w, int revents)
+{
+	struct net_loop *l = w->data;
+
+	(void)ev;
+	(void)revents;
+	l->now_ns = clock_mono_ns();
+}
+
+static void free_closed(struct net_loop *l)
+{
+	LIST_EACH(&l->closed, it, next)
+	{
+		list_remove(it);
+		slab_give(&l->conns, LIST_ENTRY(it, struct net_conn, link));
+	}
+}
+
+static void on_before_poll(struct ev_loop *ev, ev_prepare *w, int revents)
+{
+	(void)ev;
+	(void)revents;
+	free_closed(w->data);
+}
+
+/* Releases c's memory when the current events are over. */
+void loop_bury(struct net_conn *c)
+{
+	c->state = CONN_CLOSED;
+	list_push(&c->loop->closed, &c->link);
+}
+
+struct net_loop *net_loop_new(size_t user_bytes)
+{
+	struct net_loop *l = mem_zero(sizeof(*l));
+
+	l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	assert(l->ev != NULL);
+	l->user_bytes = user_bytes;
+	l->now_ns = clock_mono_ns();
+	list_init(&l->closed);
+	list_init(&l->lingering);
+	buf_pool_init(&l->bufs, 0);
+	slab_init(&l->conns, sizeof(struct net_conn) + user_bytes, 0, KEEP_CONNS);
+	timers_init(l);
+
+	ev_check_init(&l->after_poll, on_after_poll);
+	ev_set_priority(&l->after_poll, EV_MAXPRI);
+	l->after_poll.data = l;
+	ev_check_start(l->ev, &l->after_poll);
+	ev_unref(l->ev);
+	ev_prepare_init(&l->before_poll, on_before_poll);
+	l->before_poll.data = l;
+	ev_prepare_start(l->ev, &l->before_poll);
+	ev_unref(l->ev);
+	return l;
+}
+
+void net_loop_free(struct net_loop *l)
+{
+	if (l == NULL)
+		return;
+	linger_end_all(l);
+	free_closed(l);
+	resolver_free(l->resolver);
+	free_closed(l);
+	timers_fini(l);
+	tls_io_free(l->tls_io);
+	slab_fini(&l->conns);
+	buf_pool_fini(&l->bufs);
+	ev_loop_destroy(l->ev);
+	free(l);
+}
+
+void net_loop_run(struct net_loop *l)
+{
+	ev_run(l->ev, 0);
+}
+
+void net_loop_stop(struct net_loop *l)
+{
+	ev_break(l->ev, EVBREAK_ALL);
+}
+
+uint64_t net_loop_now_ns(const struct net_loop *l)
+{
+	return l->now_ns;
+}
+
+struct buf_pool *net_loop_bufs(struct net_loop *l)
+{
+	return &l->bufs;
+}

@@ -1,0 +1,132 @@
+/* net's own: what its files share and nobody else may see. */
+#ifndef SLUICE_NET_PRIV_H
+#define SLUICE_NET_PRIV_H
+
+#include <ev.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+
+#include "sluice/base/list.h"
+#include "sluice/base/mem.h"
+#include "sluice/net/conn.h"
+#include "sluice/net/loop.h"
+#include "sluice/net/tls.h"
+
+enum { TIMER_ROWS = 64 };
+
+struct timer_row {
+	uint32_t ms;
+	struct link timers; /* by due time, the earliest first */
+};
+
+struct timers {
+	struct timer_row row[TIMER_ROWS];
+	unsigned n_rows;
+	ev_timer alarm;
+	uint64_t alarm_ns; /* when the alarm rings; 0: it is off */
+};
+
+struct tls_io;
+
+struct net_loop {
+	struct ev_loop *ev;
+	uint64_t now_ns;
+	ev_check after_poll;
+	ev_prepare before_poll;
+	struct timers timers;
+	struct buf_pool bufs;
+	struct slab conns;
+	struct link closed;    /* connections whose memory goes before the next poll */
+	struct link lingering; /* connections that only say goodbye */
+	struct tls_io *tls_io; /* made with the first TLS connection */
+	struct resolver *resolver; /* made with the first name */
+	size_t user_bytes;
+};
+
+enum conn_state {
+	CONN_CONNECTING,
+	CONN_HANDSHAKE,
+	CONN_OPEN,
+	CONN_FAILED,
+	CONN_LINGER,
+	CONN_CLOSED,
+};
+
+struct net_conn {
+	ev_io io; /* first: what libev hands back is the connection */
+	struct net_loop *loop;
+	struct net_owner owner;
+	struct link link;    /* in closed or lingering */
+	SSL *ssl;            /* NULL: plain */
+	struct net_tls *tls; /* kept while ssl may call into it */
+	char *out;           /* records the kernel did not take yet */
+	uint32_t out_at, out_n;
+	char *stash; /* bytes read from the socket that TLS did not look at yet */
+	uint32_t stash_n;
+	uint8_t state, failure;
+	bool accepted; /* we are the server side */
+	bool want_read, want_write;
+	bool more;     /* TLS may hold bytes that no event will announce */
+	bool tls_dead; /* the TLS state is broken: no goodbye */
+	bool eof;      /* the socket gave its end to TLS */
+	bool sent;     /* something left for the peer */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	} peer;
+	struct net_timer timer; /* lingering only */
+	uint32_t lingered;      /* bytes dropped so far */
+	_Alignas(16) char user[];
+};
+
+/* loop.c */
+void loop_bury(struct net_conn *c);
+
+/* timer.c */
+void timers_init(struct net_loop *l);
+void timers_fini(struct net_loop *l);
+
+/* resolve.c */
+void resolver_free(struct resolver *r);
+
+/* conn.c: shared by the files that make, open and end connections */
+struct net_conn *conn_new(struct net_loop *l, int fd, const struct sockaddr *peer);
+/* Waits for these events alone. */
+void conn_wait(struct net_conn *c, int events);
+/* Waits for what an open connection wants. */
+void conn_arm(struct net_conn *c);
+void conn_report(struct net_conn *c, unsigned events);
+void conn_fail(struct net_conn *c, enum net_failure why);
+void conn_on_io(struct ev_loop *ev, ev_io *w, int revents);
+/* Sends what is kept in out: 0 all gone, NET_AGAIN or NET_BROKEN. */
+int conn_flush(struct net_conn *c);
+
+/* connect.c: one more step of opening, on an event */
+void conn_step_open(struct net_conn *c, int revents);
+
+/* linger.c */
+void conn_on_linger(struct net_conn *c, int revents);
+void linger_end_all(struct net_loop *l);
+
+/* tls.c */
+SSL *tls_new_ssl(const struct net_tls *t, bool server, const char *server_name);
+
+/* tls_io.c: OpenSSL over a loop's own buffers */
+int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name);
+void tls_detach(struct net_conn *c, bool goodbye);
+enum tls_step { TLS_DONE, TLS_WAIT, TLS_FAILED };
+enum tls_step tls_handshake(struct net_conn *c);
+ssize_t tls_read(struct net_conn *c, void *p, size_t n);
+ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov);
+void tls_io_free(struct tls_io *io);
+
+/* tls_names.c: which certificate fits a name */
+struct tls_names;
+struct tls_names *tls_names_new(void);
+void tls_names_free(struct tls_names *n);
+/* Names of a certificate map to ctx; the first one given a name keeps it. */
+void tls_names_add(struct tls_names *n, X509 *cert, SSL_CTX *ctx);
+SSL_CTX *tls_names_find(const struct tls_names *n, const char *name);
+
+#endif

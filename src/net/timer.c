@@ -1,0 +1,135 @@
+/*
+ * Timers: one list for each duration that is in use.
+ *
+ * Within a list, who is set later is due later, so setting a timer is moving it to the
+ * end of its list, and only heads can be due. One libev timer, the alarm, rings at
+ * the earliest head it knew of; that a timer was moved back since is found out then.
+ * A request that sets and stops its deadlines so costs no heap and no system call.
+ */
+#include <assert.h>
+
+#include "sluice/net/loop.h"
+
+#include "net_priv.h"
+
+enum { NS_PER_MS = 1000000 };
+
+static struct net_timer *head_of(struct timer_row *row)
+{
+	if (list_empty(&row->timers))
+		return NULL;
+	return LIST_ENTRY(row->timers.next, struct net_timer, link);
+}
+
+static void set_alarm(struct net_loop *l, uint64_t due_ns)
+{
+	struct timers *t = &l->timers;
+	uint64_t in_ns = due_ns > l->now_ns ? due_ns - l->now_ns : 0;
+
+	/* The turn may have begun some time ago, and libev counts from its own idea
+	 * of now, which is read at the same moment. */
+	ev_timer_stop(l->ev, &t->alarm);
+	ev_timer_set(&t->alarm, (double)in_ns / 1e9 + 0.0005, 0.);
+	ev_timer_start(l->ev, &t->alarm);
+	t->alarm_ns = due_ns;
+}
+
+static void run_due(struct net_loop *l, struct timer_row *row)
+{
+	struct net_timer *t;
+
+	while ((t = head_of(row)) != NULL && t->due_ns <= l->now_ns) {
+		list_remove(&t->link);
+		t->on_due(t->arg);
+	}
+}
+
+static void on_alarm(struct ev_loop *ev, ev_timer *w, int revents)
+{
+	struct net_loop *l = w->data;
+	uint64_t next_ns = 0;
+
+	(void)ev;
+	(void)revents;
+	l->timers.alarm_ns = 0;
+	for (unsigned i = 0; i < l->timers.n_rows; i++)
+		run_due(l, &l->timers.row[i]);
+	for (unsigned i = 0; i < l->timers.n_rows; i++) {
+		struct net_timer *t = head_of(&l->timers.row[i]);
+
+		if (t != NULL && (next_ns == 0 || t->due_ns < next_ns))
+			next_ns = t->due_ns;
+	}
+	if (next_ns != 0 && (l->timers.alarm_ns == 0 || next_ns < l->timers.alarm_ns))
+		set_alarm(l, next_ns);
+}
+
+void timers_init(struct net_loop *l)
+{
+	for (unsigned i = 0; i < TIMER_ROWS; i++)
+		list_init(&l->timers.row[i].timers);
+	ev_timer_init(&l->timers.alarm, on_alarm, 0., 0.);
+	l->timers.alarm.data = l;
+}
+
+void timers_fini(struct net_loop *l)
+{
+	ev_timer_stop(l->ev, &l->timers.alarm);
+}
+
+/* The row of this duration; a row that nobody uses is taken over; with none left
+ * the longest one that is shorter serves. */
+static struct timer_row *row_for(struct timers *t, uint32_t ms)
+{
+	struct timer_row *spare = NULL, *shorter = &t->row[0];
+
+	for (unsigned i = 0; i < t->n_rows; i++) {
+		struct timer_row *row = &t->row[i];
+
+		if (row->ms == ms)
+			return row;
+		if (list_empty(&row->timers))
+			spare = row;
+		else if (row->ms < ms && (shorter->ms > ms || row->ms > shorter->ms))
+			shorter = row;
+	}
+	if (t->n_rows < TIMER_ROWS)
+		spare = &t->row[t->n_rows++];
+	if (spare == NULL)
+		return shorter;
+	spare->ms = ms;
+	return spare;
+}
+
+void net_timer_init(
+	struct net_timer *t, struct net_loop *l, void (*on_due)(void *), void *arg)
+{
+	list_init(&t->link);
+	t->due_ns = 0;
+	t->loop = l;
+	t->on_due = on_due;
+	t->arg = arg;
+}
+
+void net_timer_set(struct net_timer *t, uint32_t ms)
+{
+	struct net_loop *l = t->loop;
+	struct timer_row *row;
+
+	list_remove(&t->link);
+	row = row_for(&l->timers, ms);
+	t->due_ns = l->now_ns + (uint64_t)row->ms * NS_PER_MS;
+	list_push(&row->timers, &t->link);
+	if (l->timers.alarm_ns == 0 || t->due_ns < l->timers.alarm_ns)
+		set_alarm(l, t->due_ns);
+}
+
+void net_timer_stop(struct net_timer *t)
+{
+	list_remove(&t->link);
+}
+
+bool net_timer_is_set(const struct net_timer *t)
+{
+	return !list_empty(&t->link);
+}

@@ -1,0 +1,320 @@
+/*
+ * OpenSSL over a loop's own buffers.
+ *
+ * OpenSSL's socket BIO reads a record with two recv and sends each record by
+ * itself. Here one BIO per connection reads from, and gathers into, two buffers
+ * that all connections of a loop share: one recv takes what the socket has (as
+ * much as the reader can use), however many records that is, and all records of a write
+ * leave in one send. Between two calls the shared buffers are empty: what TLS did not
+ * look at yet is put aside with the connection, and so is what the kernel did not take.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "net_priv.h"
+
+/* A write takes this much plaintext at a time, so no more than this, and what
+ * records add to it, ever waits with a connection. */
+enum { WRITE_BYTES = 65536, IN_BYTES = 131072, OUT_BYTES = WRITE_BYTES + 32768 };
+
+struct tls_io {
+	size_t in_at, in_n; /* what the BIO has to give: in + in_at, in_n bytes */
+	size_t ask; /* how much a recv may take now; 0: not again in this call */
+	size_t out_n;
+	char in[IN_BYTES], out[OUT_BYTES];
+};
+
+/* One recv at most in a call: a short one has emptied the socket, and a full one is
+ * followed by another event. */
+static int fill(struct net_conn *c, struct tls_io *io)
+{
+	size_t ask = io->ask;
+	ssize_t got;
+
+	if (ask == 0)
+		return NET_AGAIN;
+	io->ask = 0;
+	do {
+		got = recv(c->io.fd, io->in, ask, 0);
+	} while (got == -1 && errno == EINTR);
+	if (got == -1)
+		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
+	if (got == 0) {
+		c->eof = true;
+		return NET_EOF;
+	}
+	io->in_at = 0;
+	io->in_n = (size_t)got;
+	return (int)got;
+}
+
+static int bio_read(BIO *b, char *p, int n)
+{
+	struct net_conn *c = BIO_get_data(b);
+	struct tls_io *io = c->loop->tls_io;
+	size_t take = (size_t)n;
+
+	BIO_clear_retry_flags(b);
+	if (io->in_n == 0) {
+		int got = fill(c, io);
+
+		if (got == NET_AGAIN)
+			BIO_set_retry_read(b);
+		if (got <= 0)
+			return got == NET_EOF ? 0 : -1;
+	}
+	if (take > io->in_n)
+		take = io->in_n;
+	memcpy(p, io->in + io->in_at, take);
+	io->in_at += take;
+	io->in_n -= take;
+	return (int)take;
+}
+
+static int bio_write(BIO *b, const char *p, int n)
+{
+	struct net_conn *c = BIO_get_data(b);
+	struct tls_io *io = c->loop->tls_io;
+
+	BIO_clear_retry_flags(b);
+	if ((size_t)n > sizeof(io->out) - io->out_n)
+		return -1; /* a flight of more than a certificate chain can be */
+	memcpy(io->out + io->out_n, p, (size_t)n);
+	io->out_n += (size_t)n;
+	return n;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	struct net_conn *c = BIO_get_data(b);
+
+	(void)num;
+	(void)ptr;
+	switch (cmd) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_EOF:
+		return c->eof;
+	default:
+		return 0;
+	}
+}
+
+static BIO_METHOD *method;
+
+/* Made once, before main: threads may attach at the same time. */
+__attribute__((constructor)) static void make_method(void)
+{
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice");
+	BIO_meth_set_read(method, bio_read);
+	BIO_meth_set_write(method, bio_write);
+	BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+__attribute__((destructor)) static void free_method(void)
+{
+	BIO_meth_free(method);
+}
+
+int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name)
+{
+	BIO *bio = BIO_new(method);
+
+	if (bio == NULL)
+		return -1;
+	c->ssl = tls_new_ssl(t, c->accepted, server_name);
+	if (c->ssl == NULL) {
+		BIO_free(bio);
+		return -1;
+	}
+	if (c->loop->tls_io == NULL) {
+		c->loop->tls_io = mem_alloc(sizeof(struct tls_io));
+		memset(c->loop->tls_io, 0, offsetof(struct tls_io, in));
+	}
+	c->tls = net_tls_ref(t);
+	BIO_set_data(bio, c);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(c->ssl, bio, bio);
+	return 0;
+}
+
+void tls_io_free(struct tls_io *io)
+{
+	free(io);
+}
+
+/* What an earlier call left comes first. A read may take ask bytes more. */
+static struct tls_io *begin(struct net_conn *c, size_t ask)
+{
+	struct tls_io *io = c->loop->tls_io;
+
+	assert(io->in_n == 0 && io->out_n == 0);
+	ERR_clear_error();
+	io->ask = ask < sizeof(io->in) ? ask : sizeof(io->in);
+	if (c->stash_n > 0) {
+		memcpy(io->in, c->stash, c->stash_n);
+		io->in_at = 0;
+		io->in_n = c->stash_n;
+		free(c->stash);
+		c->stash = NULL;
+		c->stash_n = 0;
+		io->ask = 0;
+	}
+	return io;
+}
+
+/* Keeps n bytes behind what already waits. */
+static void keep_out(struct net_conn *c, const char *p, size_t n)
+{
+	char *all = mem_alloc(c->out_n + n);
+
+	if (c->out_n > 0)
+		memcpy(all, c->out + c->out_at, c->out_n);
+	memcpy(all + c->out_n, p, n);
+	free(c->out);
+	c->out = all;
+	c->out_at = 0;
+	c->out_n += (uint32_t)n;
+}
+
+static int send_records(struct net_conn *c, struct tls_io *io)
+{
+	size_t at = 0, n = io->out_n;
+
+	io->out_n = 0;
+	while (at < n && c->out_n == 0) {
+		ssize_t put = send(c->io.fd, io->out + at, n - at, MSG_NOSIGNAL);
+
+		if (put == -1 && errno == EINTR)
+			continue;
+		if (put == -1 && errno != EAGAIN)
+			return NET_BROKEN;
+		if (put == -1)
+			break;
+		c->sent = true;
+		at += (size_t)put;
+	}
+	if (at < n)
+		keep_out(c, io->out + at, n - at);
+	return 0;
+}
+
+/* Leaves the shared buffers empty; 0 or NET_BROKEN. */
+static int finish(struct net_conn *c, struct tls_io *io)
+{
+	if (io->in_n > 0) {
+		c->stash = mem_alloc(io->in_n);
+		memcpy(c->stash, io->in + io->in_at, io->in_n);
+		c->stash_n = (uint32_t)io->in_n;
+		io->in_n = 0;
+	}
+	return io->out_n > 0 ? send_records(c, io) : 0;
+}
+
+enum tls_step tls_handshake(struct net_conn *c)
+{
+	struct tls_io *io = begin(c, sizeof(io->in));
+	int done = SSL_do_handshake(c->ssl);
+	int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, done);
+	int left = finish(c, io); /* the last flight, or the alert that says why not */
+
+	c->more = c->stash_n > 0;
+	if (left == 0 && done == 1)
+		return TLS_DONE;
+	if (left == 0 && error == SSL_ERROR_WANT_READ)
+		return TLS_WAIT;
+	c->tls_dead = true;
+	return TLS_FAILED;
+}
+
+/* What stands behind a read that gave nothing. */
+static ssize_t read_end(struct net_conn *c, int result)
+{
+	switch (SSL_get_error(c->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return NET_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return NET_EOF;
+	default:
+		c->tls_dead = true;
+		return c->eof ? NET_EOF : NET_BROKEN;
+	}
+}
+
+ssize_t tls_read(struct net_conn *c, void *p, size_t n)
+{
+	struct tls_io *io = begin(c, n);
+	size_t have = 0;
+	ssize_t end = NET_AGAIN;
+
+	if (n > INT32_MAX)
+		n = INT32_MAX;
+	while (have < n) {
+		int got = SSL_read(c->ssl, (char *)p + have, (int)(n - have));
+
+		if (got <= 0) {
+			end = read_end(c, got);
+			break;
+		}
+		have += (size_t)got;
+		if (io->in_n == 0 && SSL_pending(c->ssl) == 0 && io->ask == 0)
+			break; /* all of it: no need to hear that from OpenSSL */
+	}
+	if (finish(c, io) == NET_BROKEN && have == 0)
+		return NET_BROKEN;
+	if (c->out_n > 0)
+		conn_arm(c);
+	return have > 0 ? (ssize_t)have : end;
+}
+
+ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov)
+{
+	struct tls_io *io = begin(c, 0);
+	size_t done = 0;
+	int broken = 0;
+
+	for (int i = 0; i < n_iov && done < WRITE_BYTES; i++) {
+		size_t n = iov[i].iov_len;
+
+		if (n > WRITE_BYTES - done)
+			n = WRITE_BYTES - done;
+		if (n == 0)
+			continue;
+		if (SSL_write(c->ssl, iov[i].iov_base, (int)n) <= 0) {
+			broken = NET_BROKEN;
+			c->tls_dead = true;
+			break;
+		}
+		done += n;
+	}
+	if (finish(c, io) == NET_BROKEN || broken != 0)
+		return NET_BROKEN;
+	if (c->out_n > 0)
+		conn_arm(c);
+	return (ssize_t)done;
+}
+
+void tls_detach(struct net_conn *c, bool goodbye)
+{
+	struct tls_io *io;
+
+	if (c->ssl == NULL)
+		return;
+	if (goodbye && !c->tls_dead && SSL_is_init_finished(c->ssl)) {
+		io = begin(c, 0);
+		(void)SSL_shutdown(c->ssl);
+		io->in_n = 0;
+		(void)finish(c, io); /* a peer that is gone hears nothing */
+	}
+	SSL_free(c->ssl);
+	c->ssl = NULL;
+	net_tls_unref(c->tls);
+	c->tls = NULL;
+}

@@ -1,0 +1,89 @@
+/*
+ * A pool as one snapshot sees it: built from its configuration on control, its
+ * servers found again or made, then only read.
+ */
+#include "sluice/pool/pool.h"
+
+#include <stdlib.h>
+
+#include "sluice/net/tls.h"
+
+#include "pool_priv.h"
+
+static void make_cells(struct pool *p, unsigned threads)
+{
+	p->n_cells = threads;
+	p->cell = mem_zero(threads * sizeof(struct pool_cell));
+	for (unsigned i = 0; i < threads; i++) {
+		budget_init(&p->cell[i].budget, threads);
+		p->cell[i].current = mem_zero(p->n * sizeof(int64_t));
+		p->cell[i].cursor =
+			i; /* threads do not all begin with the same server */
+	}
+}
+
+int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
+	struct err *err)
+{
+	struct pool *p = mem_zero(sizeof(*p));
+
+	p->config = c;
+	if (c->tls &&
+		net_tls_client_new(&p->tls, c->tls_ca_file, c->tls_verify, err) != 0) {
+		err_wrap(err, "pool %s", c->name);
+		free(p);
+		return -1;
+	}
+	p->registry = r;
+	p->n = c->n_servers;
+	p->server = mem_zero(p->n * sizeof(struct server *));
+	for (size_t i = 0; i < p->n; i++)
+		p->server[i] = registry_server(r, c->name, &c->servers[i]);
+	make_cells(p, registry_threads(r));
+	*out = p;
+	return 0;
+}
+
+void pool_free(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		p->server[i]->refs--; /* registry_sweep frees it */
+	for (unsigned i = 0; i < p->n_cells; i++)
+		free(p->cell[i].current);
+	free(p->cell);
+	free(p->server);
+	net_tls_unref(p->tls);
+	free(p);
+}
+
+const struct config_pool *pool_config(const struct pool *p)
+{
+	return p->config;
+}
+
+struct net_tls *pool_tls(const struct pool *p)
+{
+	return p->tls;
+}
+
+size_t pool_n_servers(const struct pool *p)
+{
+	return p->n;
+}
+
+struct server *pool_server(const struct pool *p, size_t i)
+{
+	return p->server[i];
+}
+
+void pool_note_request(struct pool *p, unsigned thread)
+{
+	budget_earn(&p->cell[thread].budget, p->config->retry_budget_ppm);
+}
+
+bool pool_may_retry(struct pool *p, unsigned thread, uint64_t now_ns)
+{
+	return budget_spend(&p->cell[thread].budget, now_ns);
+}

@@ -1,0 +1,147 @@
+/* pool's own: the live objects' insides, which the files of this room share. */
+#ifndef SLUICE_POOL_PRIV_H
+#define SLUICE_POOL_PRIV_H
+
+#include <stdatomic.h>
+
+#include "sluice/base/hash.h"
+#include "sluice/base/list.h"
+#include "sluice/base/mem.h"
+#include "sluice/pool/migration.h"
+#include "sluice/pool/pool.h"
+#include "sluice/pool/server.h"
+#include "sluice/shift.h"
+
+enum { CACHE_LINE = 64, PPM = 1000000 };
+
+/* --- budgets: retries and rescues of one data thread ------------------------ */
+
+struct budget {
+	int64_t tokens_ppm;
+	uint64_t last_ns;
+	uint32_t per_second_ppm; /* this thread's part of ten a second */
+};
+
+void budget_init(struct budget *b, unsigned threads);
+void budget_earn(struct budget *b, uint32_t ppm);
+bool budget_spend(struct budget *b, uint64_t now_ns);
+
+/* --- servers ------------------------------------------------------------------- */
+
+/* What the servers of one pool name share over all snapshots. */
+struct group {
+	char name[CONFIG_NAME_SIZE];
+	_Atomic uint32_t n_ejected, max_ejected, eject_failures;
+	_Atomic bool checked; /* active checks bring its servers back */
+};
+
+struct server_cell { /* one data thread's; it alone writes */
+	_Alignas(CACHE_LINE) _Atomic uint32_t in_flight;
+	_Atomic uint32_t n_idle;
+	_Atomic uint64_t requests, connects, reuses;
+	struct link idle; /* the one used last is first; its thread alone */
+};
+
+enum { ADDRESS_WORDS = (sizeof(struct sockaddr_storage) + 7) / 8 };
+
+struct server {
+	char *address;
+	struct group *group;
+	uint64_t id;
+	unsigned refs;    /* control */
+	uint64_t serial;  /* control: of the last registry_commit that named it */
+	struct link link; /* in the registry's list */
+
+	_Atomic int health; /* enum server_health */
+	_Atomic bool ejected, retired;
+	_Atomic uint32_t fails_in_row;
+	_Atomic uint64_t failures, ejections;
+	_Atomic uint64_t ejected_ns;
+
+	/* The address, guarded by a sequence that is odd while it changes. */
+	_Atomic uint32_t where_seq;
+	_Atomic uint32_t where_len; /* 0: not resolved */
+	_Atomic uint64_t where[ADDRESS_WORDS];
+
+	char why[128]; /* control */
+	uint64_t since_us;
+	unsigned n_cells;
+	struct server_cell *cell;
+};
+
+struct server *server_new(
+	struct group *g, const struct config_server *c, unsigned threads);
+void server_free(struct server *s);
+void server_end_ejection(struct server *s);
+
+/* --- pools --------------------------------------------------------------------- */
+
+struct pool_cell { /* one data thread's */
+	_Alignas(CACHE_LINE) struct budget budget;
+	int64_t *current; /* smooth weighted round robin, one for each server */
+	size_t cursor;
+};
+
+struct pool {
+	const struct config_pool *config;
+	struct registry *registry;
+	struct net_tls *tls;
+	size_t n;
+	struct server **server;
+	unsigned n_cells;
+	struct pool_cell *cell;
+};
+
+/* --- migrations ------------------------------------------------------------------ */
+
+struct migration_cell { /* one data thread's */
+	_Alignas(CACHE_LINE) struct split split, spill, overflow;
+	struct budget rescue;
+	_Atomic uint64_t v[N_SIDES][N_SIDE_COUNTS];
+	_Atomic uint64_t outcome[N_SIDES][N_OUTCOMES];
+	struct hist *hist[N_SIDES];
+};
+
+struct migration {
+	char name[CONFIG_NAME_SIZE];
+	struct link link; /* in the registry's list */
+	unsigned refs;    /* control */
+	struct live *live;
+	struct live_word *word;
+	_Atomic uint32_t run, passed_ppm;
+	_Atomic bool seen_new;
+	_Atomic uint64_t slow_us;
+	_Atomic uint64_t ratio_us[N_SIDES];
+	unsigned n_cells;
+	struct migration_cell *cell;
+};
+
+struct migration *migration_new(const char *name, struct registry *r);
+void migration_free(struct migration *m);
+
+/* --- the registry --------------------------------------------------------------- */
+
+struct registry {
+	unsigned threads;
+	struct live *live;
+	uint64_t next_id, serial;
+	struct link servers, migrations;
+	struct hash_table *by_address; /* "pool address" to server */
+	struct hash_table *groups;
+	struct group **group;
+	size_t n_groups;
+};
+
+/* One writer: a plain add without the bus lock. */
+static inline void count_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+		memory_order_relaxed);
+}
+
+static inline uint64_t count_read(const _Atomic uint64_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+#endif
