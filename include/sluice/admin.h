@@ -3,15 +3,17 @@
  * loopback port), Prometheus text, health of the process.
  *
  * Lives on the control loop. It reads live objects itself; what only control knows it
- *asks through struct admin_ops, and commands go out the same way. No answer takes
+ * asks through struct admin_ops, and commands go out the same way. No answer takes
  * longer than 5 ms at a time: big ones are produced in slices.
  *
  *	GET  /healthz /readyz /metrics
  *	GET  /v1/status
  *	GET  /v1/decisions?since=&migration=&limit=
- *	POST /v1/migrations/NAME/{start,pause,resume,abort,cutback}  {"reason",
- *"generation"} POST /v1/migrations/NAME/weight   {"percent", "reason", "generation"}
- *	POST /v1/cutback                  {"reason"}        every migration
+ *	POST /v1/migrations/NAME/weight  {"percent", "reason", "generation"}
+ *	POST /v1/migrations/NAME/VERB    {"reason", "generation"}
+ *	POST /v1/cutback                 {"reason"}: every migration
+ *
+ * VERB is start, pause, resume, abort or cutback. Only percent is needed.
  */
 #ifndef SLUICE_ADMIN_H
 #define SLUICE_ADMIN_H
@@ -25,11 +27,11 @@
 #include "sluice/journal.h"
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
-#include "sluice/pool/stats.h"
 #include "sluice/shift.h"
 
 struct admin;
 struct net_loop;
+struct stats;
 
 /* One migration as control sees it. Texts are valid for the call. */
 struct admin_migration {

@@ -242,7 +242,10 @@ const struct config_migration *config_find_migration(
 /* The effective configuration in the file's own syntax, every default shown.
  * Free with free(). */
 char *config_print(const struct config *c);
+/* Every setting there is, as Markdown: docs/configuration.md. Free with free(). */
+char *config_reference(void);
 
+/* Whether peer is in `trusted`; a peer on a Unix socket is as 127.0.0.1. */
 bool config_trusts(const struct config *c, const struct sockaddr *peer);
 
 #endif

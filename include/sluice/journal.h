@@ -42,7 +42,8 @@ struct decision {
 	uint32_t from_ppm, to_ppm;
 	const char *actor;  /* "guard", "plan", "file", "signal", "user:root" ... */
 	const char *reason; /* one sentence, with what the actor said */
-	const char *evidence_json; /* NULL: none */
+	const char *evidence_json; /* NULL: none. Its first_bad_us, wall time, goes
+				      into migration_rollback.first_bad_at */
 	const char *config_hash;
 	uint64_t generation; /* after the decision */
 };
@@ -85,7 +86,8 @@ enum journal_found { JOURNAL_FRESH, JOURNAL_FOUND, JOURNAL_LOST };
 /* Opens or makes the database and its tables; may block, so at start only. A
  * database that cannot be opened, is damaged or is newer is set aside (renamed
  * with a suffix, reason in lost) and a new one made: JOURNAL_LOST (S2). -1 only when no
- * new one can be made either. */
+ * new one can be made either (then the old one stays where it was), or when another
+ * process holds the database. */
 int journal_open(struct journal **out, const struct config_journal *c,
 	struct net_loop *control, const struct journal_owner *owner,
 	enum journal_found *found, struct err *lost);
@@ -99,7 +101,7 @@ void journal_start(struct journal *j);
 /* Another connection string or grace after a reload. */
 void journal_configure(struct journal *j, const struct config_journal *c);
 /* Commits what is queued, gives PostgreSQL until ms to take the rest, ends the thread.
- */
+ * Open questions are answered, with an error; on_committed and on_status are silent. */
 void journal_close(struct journal *j, uint32_t ms);
 
 /* Queues a decision together with the states after it (n may be 0): one transaction.
@@ -112,7 +114,7 @@ void journal_get_status(struct journal *j, struct journal_status *out);
 struct journal_query {
 	char migration[CONFIG_NAME_SIZE]; /* "" = all */
 	uint64_t since_us;
-	unsigned limit; /* the newest so many, given oldest first */
+	unsigned limit; /* the newest so many, given oldest first; at most 10,000 */
 };
 
 /* on_rows comes later on the control loop with n decisions (texts valid for the call),

@@ -80,6 +80,6 @@ void net_conn_linger(struct net_conn *c)
 
 void linger_end_all(struct net_loop *l)
 {
-	LIST_EACH(&l->lingering, it, next)
-	net_conn_close(LIST_ENTRY(it, struct net_conn, link));
+	LIST_EACH (&l->lingering, it, next)
+		net_conn_close(LIST_ENTRY(it, struct net_conn, link));
 }

@@ -27,8 +27,7 @@ static void on_after_poll(struct ev_loop *ev, ev_check *w, int revents)
 
 static void free_closed(struct net_loop *l)
 {
-	LIST_EACH(&l->closed, it, next)
-	{
+	LIST_EACH (&l->closed, it, next) {
 		list_remove(it);
 		slab_give(&l->conns, LIST_ENTRY(it, struct net_conn, link));
 	}

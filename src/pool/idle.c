@@ -96,6 +96,6 @@ void server_close_idle(struct server *s, unsigned thread, bool all)
 {
 	if (!all && !server_is_retired(s))
 		return;
-	LIST_EACH(&s->cell[thread].idle, it, next)
-	drop(LIST_ENTRY(it, struct idle, link));
+	LIST_EACH (&s->cell[thread].idle, it, next)
+		drop(LIST_ENTRY(it, struct idle, link));
 }

@@ -37,8 +37,7 @@ void registry_free(struct registry *r)
 {
 	if (r == NULL)
 		return;
-	LIST_EACH(&r->servers, it, next)
-	{
+	LIST_EACH (&r->servers, it, next) {
 		struct server *s = LIST_ENTRY(it, struct server, link);
 
 		list_remove(it);
@@ -123,8 +122,7 @@ void registry_commit(struct registry *r, struct pool *const *pools, size_t n)
 		for (size_t k = 0; k < pools[i]->n; k++)
 			pools[i]->server[k]->serial = r->serial;
 	}
-	LIST_EACH(&r->servers, it, next)
-	{
+	LIST_EACH (&r->servers, it, next) {
 		struct server *s = LIST_ENTRY(it, struct server, link);
 
 		atomic_store_explicit(
@@ -148,15 +146,13 @@ static void reindex(struct registry *r)
 	struct link stay;
 
 	list_init(&stay);
-	LIST_EACH(&r->servers, it, next)
-	{
+	LIST_EACH (&r->servers, it, next) {
 		list_remove(it);
 		list_push(&stay, it);
 	}
 	hash_table_free(r->by_address);
 	r->by_address = hash_table_new(64);
-	LIST_EACH(&stay, it, next)
-	{
+	LIST_EACH (&stay, it, next) {
 		list_remove(it);
 		enter(r, LIST_ENTRY(it, struct server, link));
 	}
@@ -167,8 +163,7 @@ void registry_sweep(struct registry *r)
 	uint64_t now_ns = clock_mono_ns();
 	bool freed = false;
 
-	LIST_EACH(&r->servers, it, next)
-	{
+	LIST_EACH (&r->servers, it, next) {
 		struct server *s = LIST_ENTRY(it, struct server, link);
 
 		if (server_is_ejected(s) && !atomic_load(&s->group->checked) &&
@@ -188,8 +183,7 @@ struct migration *registry_migration(struct registry *r, const char *name)
 {
 	struct migration *m;
 
-	LIST_EACH(&r->migrations, it, next)
-	{
+	LIST_EACH (&r->migrations, it, next) {
 		m = LIST_ENTRY(it, struct migration, link);
 		if (strcmp(m->name, name) == 0) {
 			m->refs++;

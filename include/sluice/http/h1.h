@@ -24,11 +24,11 @@ enum h1_bad {
 	H1_BAD_FIELD,   /* name, value, obs-fold, a bare CR or LF, NUL */
 	H1_BAD_HOST,    /* missing, several, invalid */
 	H1_BAD_LENGTH,  /* not one decimal number that fits */
-	H1_BAD_CODING,  /* Transfer-Encoding is anything but "chunked": 501, or 400 when
-			   it  is garbled, or comes with Content-Length or HTTP/1.0 */
+	H1_BAD_CODING,  /* a Transfer-Encoding that exists, and we do not speak: 501 */
+	H1_BAD_FRAMING, /* one that is garbled, twice, in HTTP/1.0, or with a length */
 	H1_BAD_CHUNK,
-	H1_BAD_EXPECT,      /* 417 */
-	H1_BAD_UPGRADE,     /* not used for a plain ignored Upgrade */
+	H1_BAD_EXPECT,  /* 417 */
+	H1_BAD_UPGRADE, /* no list of protocols; one that is not wanted is ignored */
 	H1_TARGET_TOO_LONG, /* 414 */
 	H1_HEAD_TOO_LARGE,  /* bytes or fields: 431 */
 	H1_BAD_STATUS_LINE,
@@ -49,11 +49,12 @@ struct h1_limits {
 struct h1_parser { /* private to the codec, but for why */
 	enum h1_bad why;
 	struct h1_limits limits;
-	uint32_t at, line; /* scanned up to; start of the line under way */
-	uint8_t state;
+	uint32_t at, line; /* scanned up to; start of the element under way */
+	uint32_t query;    /* where the target's query begins, 0: it has none */
+	uint32_t colon;    /* behind the name under way */
+	uint32_t seen;     /* a bit for each enum http_name that has come */
+	uint8_t state, empty_lines, options, nominated;
 	bool response;
-	uint8_t n_host, n_length, n_coding;
-	uint16_t start_n;
 };
 
 /* head->fields and max_fields are set by the caller. For a response method is the
@@ -75,6 +76,7 @@ struct h1_body { /* private to the codec, but for why and framing */
 	enum http_framing framing;
 	uint64_t left;
 	uint32_t extra_bytes; /* of extensions or trailers so far */
+	uint32_t scanned;     /* of a trailer line that is not yet whole */
 	uint8_t state, digits;
 };
 
@@ -82,9 +84,11 @@ enum h1_piece { H1_NOTHING, H1_DATA, H1_TRAILER };
 
 void h1_body_start(struct h1_body *b, enum http_framing framing, uint64_t length);
 /* Takes *used bytes off the front of in; piece says what they gave: data to pass on,
- * or one whole trailer line without its CRLF, checked. H1_DONE: the body ended with
- * these bytes (with or without a piece). H1_MORE: call again with what is behind *used;
- * when *used is 0, with more bytes. HTTP_UNTIL_CLOSE never ends by itself. */
+ * or one whole trailer line without its CRLF, checked and allowed to go on (others are
+ * skipped). H1_DONE: the body ended with these bytes (with or without a piece).
+ * H1_MORE: call again with what is behind *used; when *used is 0, with more bytes.
+ * HTTP_UNTIL_CLOSE never ends by itself. Bounds: 4 KiB of chunk extensions and 8 KiB of
+ * trailers a body. */
 enum h1_result h1_body_next(struct h1_body *b, struct span in, size_t *used,
 	enum h1_piece *piece, struct span *data);
 bool h1_body_is_done(const struct h1_body *b);
@@ -126,6 +130,7 @@ struct h1_own { /* what sluice answers itself */
 	unsigned retry_after_s; /* 0: no such field */
 	struct span location;   /* redirects; empty: none */
 };
+/* A status below 200 is its line alone: "HTTP/1.1 100 Continue". */
 int h1_write_own(
 	struct buf_pool *pool, struct buf *out, const struct h1_own *o) MUST_USE;
 

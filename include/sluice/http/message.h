@@ -54,6 +54,9 @@ enum http_name {
 	HTTP_N_IDEMPOTENCY_KEY,
 	HTTP_N_CONTENT_TYPE,
 	HTTP_N_COOKIE,
+	HTTP_N_FORWARDED,
+	HTTP_N_PROXY, /* no such field exists, but CGI would see HTTP_PROXY (httpoxy) */
+	HTTP_N_NAMES,
 };
 
 struct http_field {
@@ -84,14 +87,14 @@ struct http_head {
 	bool expect_continue;
 	bool upgrade;     /* Connection: upgrade with an Upgrade field */
 	bool te_trailers; /* TE: trailers was sent */
-	enum http_framing
-		framing; /* of a response: before the request's method counts */
+	bool is_text;     /* base is HTTP/1.1's text: lines are copied as they stand */
+	enum http_framing framing;
 	uint64_t length;
 	uint32_t bytes; /* of the whole head, its blank line included */
 	/* requests */
 	enum http_method method;
 	struct http_text method_text;
-	struct http_text target; /* as it is forwarded: "/path?query" or "*" */
+	struct http_text target; /* as forwarded: "/path?query", or "*" of OPTIONS */
 	struct http_text path;   /* of target, without the query: what routes compare */
 	struct http_text host; /* from the absolute-form target, else Host; with port */
 	/* responses */
@@ -103,6 +106,9 @@ static inline struct span http_text(const struct http_head *h, struct http_text 
 {
 	return (struct span){ .p = h->base + t.at, .n = t.n };
 }
+
+enum http_name http_name_of(struct span name);
+enum http_method http_method_of(struct span method);
 
 struct span http_field_name(const struct http_head *h, const struct http_field *f);
 struct span http_field_value(const struct http_head *h, const struct http_field *f);
@@ -118,7 +124,8 @@ bool http_may_have_body(enum http_method m, unsigned status);
 /* Fields that a trailer section must not carry on (RFC 9110, 6.5.1). */
 bool http_trailer_allowed(struct span name);
 
-/* host without its port, lower case, in out; false when it does not fit. */
+/* host without its port and a last dot, lower case, in out (no NUL behind it); false
+ * when it does not fit. */
 bool http_host_name(struct span host, char *out, size_t out_n, size_t *n);
 
 #endif

@@ -13,8 +13,8 @@ static int digits_of(struct link *list)
 {
 	int digits = 0;
 
-	LIST_EACH(list, it, after)
-	digits = digits * 10 + LIST_ENTRY(it, struct item, in_list)->number;
+	LIST_EACH (list, it, after)
+		digits = digits * 10 + LIST_ENTRY(it, struct item, in_list)->number;
 	return digits;
 }
 
@@ -56,8 +56,8 @@ Test(list, the_body_of_a_walk_may_remove_the_current_object)
 	list_push(&list, &item[1].in_list);
 	list_push(&list, &item[2].in_list);
 
-	LIST_EACH(&list, it, after)
-	list_remove(it);
+	LIST_EACH (&list, it, after)
+		list_remove(it);
 
 	cr_expect(list_empty(&list));
 }

@@ -1,0 +1,263 @@
+/*
+ * listeners - the addresses sluice accepts on.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+static const struct key certificate_keys[] = {
+	{
+		.name = "cert",
+		.kind = &kind_file,
+		AT(config_certificate, cert_file),
+		.text = "certs/make.sh makes certificates for tests",
+		.required = true,
+		.help = "PEM file with the certificate and the chain above it",
+	},
+	{
+		.name = "key",
+		.kind = &kind_file,
+		AT(config_certificate, key_file),
+		.text = "certs/make.sh makes certificates for tests",
+		.required = true,
+		.help = "PEM file with its private key",
+	},
+};
+
+static const struct table table_certificate = {
+	TABLE_KEYS(certificate_keys),
+	.size = sizeof(struct config_certificate),
+};
+
+static void alpn_preset(const struct key *k, void *base)
+{
+	struct config_listener *l = base;
+
+	(void)k;
+	l->alpn_h2 = l->alpn_http1 = true;
+}
+
+static void alpn_entry(
+	struct reader *rd, config_setting_t *s, struct config_listener *l)
+{
+	const char *text = read_text(rd, s, "\"h2\" or \"http/1.1\"");
+
+	if (text == NULL)
+		return;
+	if (strcmp(text, "h2") == 0)
+		l->alpn_h2 = true;
+	else if (strcmp(text, "http/1.1") == 0)
+		l->alpn_http1 = true;
+	else
+		complain(rd, s, "expected \"h2\" or \"http/1.1\", got \"%.60s\"", text);
+}
+
+static void alpn_read(
+	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
+{
+	struct config_listener *l = base;
+	size_t before = rd->report->n;
+
+	(void)k;
+	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST) {
+		complain_type(rd, s, "an array, as [ \"h2\", \"http/1.1\" ]");
+		return;
+	}
+	l->alpn_h2 = l->alpn_http1 = false;
+	for (int i = 0; i < config_setting_length(s); i++)
+		alpn_entry(rd, config_setting_get_elem(s, (unsigned)i), l);
+	if (!l->alpn_http1 && rd->report->n == before)
+		complain(rd, s,
+			"lacks \"http/1.1\", which this version cannot do without");
+}
+
+static void alpn_print(struct printer *p, const struct key *k, const void *base)
+{
+	const struct config_listener *l = base;
+
+	(void)k;
+	fprintf(p->f, "[ %s\"http/1.1\" ]", l->alpn_h2 ? "\"h2\", " : "");
+}
+
+static const struct kind kind_alpn = {
+	.name = "array of \"h2\", \"http/1.1\"",
+	.preset = alpn_preset,
+	.read = alpn_read,
+	.print = alpn_print,
+};
+
+static const struct word versions[] = {
+	{ .text = "1.2", .value = CONFIG_TLS_1_2 },
+	{ .text = "1.3", .value = CONFIG_TLS_1_3 },
+	{ 0 },
+};
+
+static const struct key tls_keys[] = {
+	{
+		.name = "certificates",
+		.kind = &kind_list,
+		AT(config_listener, certificates),
+		.count_at = offsetof(struct config_listener, n_certificates),
+		.table = &table_certificate,
+		.low = 1,
+		.high = 1000,
+		.required = true,
+		.help = "chosen by the name a client asks for; the first one is the "
+			"default",
+		.hint = "TLS needs one, as ( { cert = \"web.pem\"; key = \"web.key\"; "
+			"} )",
+	},
+	{
+		.name = "min_version",
+		.kind = &kind_choice,
+		AT(config_listener, min_version),
+		.words = versions,
+		.preset = CONFIG_TLS_1_2,
+		.help = "the oldest TLS that is spoken",
+	},
+	{
+		.name = "alpn",
+		.kind = &kind_alpn,
+		.text = "[ \"h2\", \"http/1.1\" ]",
+		.help = "protocols offered; \"h2\" may stand here and is not offered "
+			"yet",
+	},
+};
+
+static void check_tls(struct reader *rd, void *base, config_setting_t *s)
+{
+	struct config_listener *l = base;
+
+	(void)rd;
+	(void)s;
+	l->tls = true;
+}
+
+static const struct table table_tls = { TABLE_KEYS(tls_keys), .check = check_tls };
+
+static bool has_tls(const void *base)
+{
+	return ((const struct config_listener *)base)->tls;
+}
+
+static bool redirects(const void *base)
+{
+	return ((const struct config_listener *)base)->redirect;
+}
+
+/* 0: not of that form. */
+static uint16_t redirect_port(const char *text)
+{
+	struct span rest = span_of(text);
+	struct span scheme = span_cut(&rest, ':');
+	uint64_t port = 443;
+
+	if (!span_eq(scheme, SPAN("https")))
+		return 0;
+	if (rest.p != NULL && !span_u64(rest, &port))
+		return 0;
+	return port > UINT16_MAX ? 0 : (uint16_t)port;
+}
+
+static void redirect_read(
+	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
+{
+	static const char expected[] = "\"https\" or \"https:PORT\"";
+	struct config_listener *l = base;
+	const char *text = read_text(rd, s, expected);
+
+	(void)k;
+	if (text == NULL)
+		return;
+	l->redirect_port = redirect_port(text);
+	l->redirect = l->redirect_port != 0;
+	if (!l->redirect)
+		complain_type(rd, s, expected);
+}
+
+static void redirect_print(struct printer *p, const struct key *k, const void *base)
+{
+	const struct config_listener *l = base;
+
+	(void)k;
+	if (l->redirect_port == 443)
+		fputs("\"https\"", p->f);
+	else
+		fprintf(p->f, "\"https:%u\"", l->redirect_port);
+}
+
+static const struct kind kind_redirect = {
+	.name = "\"https\" or \"https:PORT\"",
+	.read = redirect_read,
+	.print = redirect_print,
+};
+
+static const struct key listener_keys[] = {
+	{
+		.name = "name",
+		.kind = &kind_name,
+		AT(config_listener, name),
+		.required = true,
+		.help = "what logs and metrics call this listener, as \"web\"",
+	},
+	{
+		.name = "address",
+		.kind = &kind_bind_address,
+		AT(config_listener, address),
+		.required = true,
+		.help = "where to listen, as \"0.0.0.0:8443\", \"[::]:8443\" or "
+			"\"unix:/run/web.sock\"",
+	},
+	{
+		.name = "tls",
+		.kind = &kind_group,
+		.table = &table_tls,
+		.written = has_tls,
+		.help = "speak TLS here; without this group, plain HTTP",
+	},
+	{
+		.name = "redirect",
+		.kind = &kind_redirect,
+		.written = redirects,
+		.help = "answer every request with a redirect to https, on that port",
+	},
+	{
+		.name = "proxy_protocol",
+		.kind = &kind_switch,
+		AT(config_listener, proxy_protocol),
+		.later = true,
+		.help = "expect the PROXY protocol from trusted peers; true is not "
+			"available in this version",
+	},
+};
+
+static void check_listener(struct reader *rd, void *base, config_setting_t *s)
+{
+	const struct config_listener *l = base;
+
+	if (*l->name != '\0')
+		(void)seen_once(rd, rd->listeners, span_of(l->name), s, "name");
+	if (l->address.text != NULL) {
+		char *key = address_canonical(&l->address);
+
+		(void)seen_once(rd, rd->bound, span_of(key), s, "address");
+		free(key);
+	}
+	if (config_setting_get_member(s, "redirect") != NULL && l->tls)
+		complain_member(rd, s, "redirect",
+			"a redirect to https cannot itself speak TLS: take out tls or "
+			"redirect");
+}
+
+static void identify(FILE *f, const void *base)
+{
+	fputs(((const struct config_listener *)base)->name, f);
+}
+
+const struct table table_listener = {
+	TABLE_KEYS(listener_keys),
+	.size = sizeof(struct config_listener),
+	.check = check_listener,
+	.identify = identify,
+};

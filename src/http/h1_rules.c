@@ -1,0 +1,261 @@
+/*
+ * What fields mean to a proxy: where the body ends, whom the request is for, and what
+ * concerns this connection alone. Two fields that could be read as two answers are
+ * refused: that is how requests are smuggled.
+ */
+#include "http_priv.h"
+
+/* So many options in Connection are nothing but work for us. */
+enum { NOMINATED_MAX = 32 };
+
+static bool refuse(struct h1_parser *p, enum h1_bad why)
+{
+	p->why = why;
+	return false;
+}
+
+static bool has_come(const struct h1_parser *p, enum http_name id)
+{
+	return (p->seen & h1_bit(id)) != 0;
+}
+
+static bool note_host(struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	struct span value = http_field_value(head, f);
+
+	if (has_come(p, HTTP_N_HOST))
+		return refuse(p, H1_BAD_HOST);
+	/* A target in absolute form has named it already. RFC 9112, 3.2.2 would let us
+	 * overwrite Host; whoever sends two means to be understood in two ways. */
+	if (head->host.n > 0)
+		return span_ieq(value, http_text(head, head->host)) ||
+		       refuse(p, H1_BAD_HOST);
+	head->host = (struct http_text){ .at = f->value, .n = f->value_n };
+	return true;
+}
+
+static bool note_length(
+	struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	if (has_come(p, HTTP_N_CONTENT_LENGTH) ||
+		!span_u64(http_field_value(head, f), &head->length) ||
+		head->length > INT64_MAX)
+		return refuse(p, H1_BAD_LENGTH);
+	return true;
+}
+
+/* Codings that exist, and chunked behind them: it is plain where the body ends, but we
+ * would have to pass on what we can't name. */
+static bool is_known_coding(struct span list)
+{
+	static const char *const known[] = { "gzip", "x-gzip", "deflate", "compress",
+		"x-compress" };
+	struct span item = SPAN("");
+
+	while (http_next_item(&list, &item)) {
+		size_t i = 0, n = sizeof known / sizeof known[0];
+
+		while (i < n && !span_ieq(item, span_of(known[i])))
+			i++;
+		if (i == n)
+			break;
+	}
+	return list.p == NULL && span_ieq(item, SPAN("chunked"));
+}
+
+static bool note_coding(
+	struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	struct span value = http_field_value(head, f);
+
+	f->dropped = true;
+	if (has_come(p, HTTP_N_TRANSFER_ENCODING) || head->minor == 0)
+		return refuse(p, H1_BAD_FRAMING);
+	if (!http_is(value, SPAN("chunked")))
+		return refuse(
+			p, is_known_coding(value) ? H1_BAD_CODING : H1_BAD_FRAMING);
+	return true;
+}
+
+static bool note_option(struct h1_parser *p, struct span option)
+{
+	if (http_is(option, SPAN("close")))
+		p->options |= H1_CLOSE;
+	else if (http_is(option, SPAN("keep-alive")))
+		p->options |= H1_KEEP_ALIVE;
+	else if (http_is(option, SPAN("upgrade")))
+		p->options |= H1_UPGRADE;
+	else if (!http_is_token(option))
+		return p->response || refuse(p, H1_BAD_FIELD);
+	else if (++p->nominated > NOMINATED_MAX)
+		return refuse(p, H1_HEAD_TOO_LARGE);
+	return true;
+}
+
+static bool note_connection(
+	struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	struct span rest = http_field_value(head, f);
+	struct span option;
+
+	f->dropped = true;
+	if (http_is(rest, SPAN("keep-alive"))) /* as nearly all are */
+		return note_option(p, rest);
+	while (http_next_item(&rest, &option))
+		if (!note_option(p, option))
+			return false;
+	return true;
+}
+
+/* A protocol is name or name/version. */
+static bool note_upgrade(
+	struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	struct span rest = http_field_value(head, f);
+	struct span item;
+
+	f->dropped = true;
+	while (!p->response && http_next_item(&rest, &item)) {
+		bool has_version = memchr(item.p, '/', item.n) != NULL;
+		struct span name = span_cut(&item, '/');
+
+		if (!http_is_token(name) || (has_version && !http_is_token(item)))
+			return refuse(p, H1_BAD_UPGRADE);
+	}
+	return true;
+}
+
+static bool note_expect(
+	struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	if (p->response)
+		return true;
+	head->expect_continue = true;
+	return http_is(http_field_value(head, f), SPAN("100-continue")) ||
+	       refuse(p, H1_BAD_EXPECT);
+}
+
+static bool note(struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	switch ((enum http_name)f->id) {
+	case HTTP_N_HOST:
+		return p->response || note_host(p, head, f);
+	case HTTP_N_CONTENT_LENGTH:
+		return note_length(p, head, f);
+	case HTTP_N_TRANSFER_ENCODING:
+		return note_coding(p, head, f);
+	case HTTP_N_CONNECTION:
+		return note_connection(p, head, f);
+	case HTTP_N_UPGRADE:
+		return note_upgrade(p, head, f);
+	case HTTP_N_EXPECT:
+		return note_expect(p, head, f);
+	case HTTP_N_TE:
+		f->dropped = true;
+		head->te_trailers |=
+			head->minor == 1 &&
+			http_has_item(http_field_value(head, f), SPAN("trailers"));
+		return true;
+	case HTTP_N_KEEP_ALIVE:
+	case HTTP_N_PROXY_CONNECTION:
+	case HTTP_N_PROXY_AUTHENTICATE:
+	case HTTP_N_PROXY_AUTHORIZATION:
+	case HTTP_N_HTTP2_SETTINGS:
+	case HTTP_N_PROXY:
+		f->dropped = true;
+		return true;
+	case HTTP_N_OTHER:
+	case HTTP_N_TRAILER:
+	case HTTP_N_MAX_FORWARDS:
+	case HTTP_N_X_FORWARDED_FOR:
+	case HTTP_N_X_FORWARDED_PROTO:
+	case HTTP_N_X_FORWARDED_HOST:
+	case HTTP_N_X_REQUEST_ID:
+	case HTTP_N_IDEMPOTENCY_KEY:
+	case HTTP_N_CONTENT_TYPE:
+	case HTTP_N_COOKIE:
+	case HTTP_N_FORWARDED:
+	case HTTP_N_NAMES:
+		break;
+	}
+	return true;
+}
+
+bool h1_note_field(struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	bool is_good = note(p, head, f);
+
+	p->seen |= h1_bit((enum http_name)f->id);
+	return is_good;
+}
+
+/* RFC 9112, 6.3. */
+static void choose_framing(struct h1_parser *p, struct http_head *head)
+{
+	if (p->response && !http_may_have_body(head->method, head->status))
+		head->framing = HTTP_NO_BODY;
+	else if (has_come(p, HTTP_N_TRANSFER_ENCODING))
+		head->framing = HTTP_CHUNKED;
+	else if (has_come(p, HTTP_N_CONTENT_LENGTH))
+		head->framing = HTTP_LENGTH;
+	else
+		head->framing = p->response ? HTTP_UNTIL_CLOSE : HTTP_NO_BODY;
+}
+
+/* h2c never (the client would speak HTTP/2 around our rules), HTTP/1.0 never (RFC 9110,
+ * 7.8), and not with a body, which would have to end before the new protocol begins. */
+static bool may_upgrade(const struct http_head *head)
+{
+	if (head->minor == 0 || (head->framing != HTTP_NO_BODY && head->length > 0) ||
+		head->framing == HTTP_CHUNKED)
+		return false;
+	for (size_t i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (f->id == HTTP_N_UPGRADE &&
+			http_has_item(http_field_value(head, f), SPAN("h2c")))
+			return false;
+	}
+	return true;
+}
+
+static bool conclude_request(struct h1_parser *p, struct http_head *head)
+{
+	if (!has_come(p, HTTP_N_HOST) && head->minor == 1)
+		return refuse(p, H1_BAD_HOST);
+	if ((has_come(p, HTTP_N_HOST) || head->host.n > 0) &&
+		!http_is_host(http_text(head, head->host)))
+		return refuse(p, H1_BAD_HOST);
+	/* Nothing to wait for, or nobody who would understand the 100. */
+	if (head->expect_continue &&
+		(head->minor == 0 || head->framing == HTTP_NO_BODY ||
+			(head->framing == HTTP_LENGTH && head->length == 0)))
+		head->expect_continue = false;
+	if ((p->options & H1_UPGRADE) != 0 && has_come(p, HTTP_N_UPGRADE))
+		head->upgrade = may_upgrade(head);
+	return true;
+}
+
+static void conclude_response(struct h1_parser *p, struct http_head *head)
+{
+	if (head->framing == HTTP_UNTIL_CLOSE)
+		head->keep_alive = false;
+	head->upgrade = head->status == 101 && (p->options & H1_UPGRADE) != 0 &&
+			has_come(p, HTTP_N_UPGRADE);
+}
+
+bool h1_conclude(struct h1_parser *p, struct http_head *head)
+{
+	if (has_come(p, HTTP_N_TRANSFER_ENCODING) && has_come(p, HTTP_N_CONTENT_LENGTH))
+		return refuse(p, H1_BAD_FRAMING);
+	choose_framing(p, head);
+	head->keep_alive = (p->options & H1_CLOSE) == 0 &&
+			   (head->minor == 1 || (p->options & H1_KEEP_ALIVE) != 0);
+	if (p->response)
+		conclude_response(p, head);
+	else if (!conclude_request(p, head))
+		return false;
+	if (p->nominated > 0)
+		http_drop_nominated(head, p->response);
+	return true;
+}

@@ -1,0 +1,122 @@
+/*
+ * sluice - the daemon: reads its arguments, prepares the process, and runs one worker.
+ *
+ * Exit status: 0 after a clean stop or a good check, 1 when something is wrong with the
+ * configuration or the system, 2 when the arguments are.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "sluice/base/clock.h"
+#include "sluice/control.h"
+
+enum { STATUS_OK = 0, STATUS_USAGE = 2 };
+
+static const char default_config[] = "/etc/sluice/sluice.conf";
+
+static const char usage[] =
+	"usage: sluice [--config FILE]\n"
+	"       sluice --check FILE\n"
+	"\n"
+	"  -c, --config FILE  serve by this configuration (default: %s)\n"
+	"  -t, --check FILE   check a configuration and exit: 0 it is good, 1 it is "
+	"not\n"
+	"  -V, --version      print the version and exit\n"
+	"  -h, --help         print this and exit\n"
+	"\n"
+	"Signals: HUP reloads, USR1 sends all traffic back to legacy, TERM drains and\n"
+	"stops, a second TERM stops at once. sluicectl talks to a running sluice.\n";
+
+/* --- what only main tells the service manager ------------------------------- */
+
+static void tell_ready(void)
+{
+	(void)sd_notify(0, "READY=1\nSTATUS=serving");
+}
+
+/* systemd wants the time at which the reload began, on its own clock. */
+static void tell_reloading(void)
+{
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)(clock_mono_ns() / 1000));
+}
+
+static void tell_stopping(void)
+{
+	(void)sd_notify(0, "STOPPING=1\nSTATUS=draining");
+}
+
+/* --- the process -------------------------------------------------------------- */
+
+/* As many descriptors as the system lets us have: two for each proxied request. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static int serve(const char *file)
+{
+	static const struct control_hooks hooks = {
+		.ready = tell_ready,
+		.reloading = tell_reloading,
+		.stopping = tell_stopping,
+	};
+
+	(void)umask(0027);
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
+	return control_run(file, &hooks);
+}
+
+static int refuse(const char *what)
+{
+	(void)fprintf(stderr, "sluice: %s; try sluice --help\n", what);
+	return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ .name = "config", .has_arg = required_argument, .val = 'c' },
+		{ .name = "check", .has_arg = required_argument, .val = 't' },
+		{ .name = "version", .has_arg = no_argument, .val = 'V' },
+		{ .name = "help", .has_arg = no_argument, .val = 'h' },
+		{ .name = NULL },
+	};
+	const char *config = default_config, *check = NULL;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:t:Vh", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			config = optarg;
+			break;
+		case 't':
+			check = optarg;
+			break;
+		case 'V':
+			(void)printf("sluice %s\n", SLUICE_VERSION);
+			return STATUS_OK;
+		case 'h':
+			(void)printf(usage, default_config);
+			return STATUS_OK;
+		default:
+			return refuse("these arguments are not understood");
+		}
+	}
+	if (optind < argc)
+		return refuse("an argument is left over");
+	return check ? control_check(check) : serve(config);
+}

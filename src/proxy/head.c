@@ -1,0 +1,162 @@
+/*
+ * Step head: the client's bytes become a checked request head.
+ *
+ * What is refused here is refused before any server hears of it, and the connection
+ * closes: after bytes that do not parse nobody knows where the next request begins.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy_priv.h"
+
+enum { FIRST_READ = 4096, ID_HEX = 32 };
+
+static void start_parser(struct exchange *r)
+{
+	const struct config_limits *l = &r->use->snapshot->config->limits;
+	struct h1_limits limits = { .head_bytes = l->header_bytes,
+		.field_count = l->header_count,
+		.target_bytes = l->uri_bytes };
+
+	h1_request_start(&r->parser, &r->head, limits);
+	r->begun_ns = net_loop_now_ns(r->thread->loop);
+}
+
+static void count_bad(struct exchange *r, enum h1_bad why)
+{
+	thread_count(r->thread, STAT_BAD_REQUESTS, 1);
+	if (why == H1_TARGET_TOO_LONG)
+		thread_count(r->thread, STAT_LIMIT_URI, 1);
+	else if (why == H1_HEAD_TOO_LARGE &&
+		 r->head.n_fields >= r->parser.limits.field_count)
+		thread_count(r->thread, STAT_LIMIT_HEADER_COUNT, 1);
+	else if (why == H1_HEAD_TOO_LARGE)
+		thread_count(r->thread, STAT_LIMIT_HEADER_BYTES, 1);
+}
+
+static void write_hex(char *out, uint64_t v)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 15; i >= 0; i--, v >>= 4)
+		out[i] = digits[v & 15];
+}
+
+/* A trusted peer's id goes on if it is one clean word; else a new one: random for this
+ * thread, then counted. */
+static void set_id(struct exchange *r, bool trusted)
+{
+	struct thread *t = r->thread;
+	const struct http_field *f = trusted && r->head.base != NULL
+					     ? http_find(&r->head, HTTP_N_X_REQUEST_ID)
+					     : NULL;
+	struct span theirs =
+		f != NULL ? http_field_value(&r->head, f) : (struct span){ .n = 0 };
+
+	if (theirs.n > 0 && theirs.n < sizeof(r->id) &&
+		memchr(theirs.p, ' ', theirs.n) == NULL) {
+		memcpy(r->id, theirs.p, theirs.n);
+		r->id_n = (uint8_t)theirs.n;
+		return;
+	}
+	t->id_count++;
+	write_hex(r->id, t->id_seed[0] ^ (t->id_count * UINT64_C(0x9e3779b97f4a7c15)));
+	write_hex(r->id + ID_HEX / 2, t->id_seed[1] + t->id_count);
+	r->id_n = ID_HEX;
+}
+
+static enum verdict refuse(struct exchange *r, unsigned status, const char *text)
+{
+	r->to_upstream =
+		HALF_BODY; /* what follows is not read: the connection closes */
+	set_id(r, false);
+	return answer(r, status, text);
+}
+
+/* Nothing of a request came, or not all, and no more will. */
+static enum verdict leave(struct exchange *r)
+{
+	struct client *c = r->client;
+
+	if (buf_len(&c->in) > 0)
+		thread_count(r->thread, STAT_CLIENT_GONE, 1);
+	exchange_end(r);
+	client_close(c);
+	return OVER;
+}
+
+/* An event that brought nothing: no request has begun. */
+static enum verdict leave_idle(struct exchange *r)
+{
+	exchange_end(r);
+	return OVER;
+}
+
+static bool repeatable(const struct http_head *h)
+{
+	return http_is_safe(h->method) || http_find(h, HTTP_N_IDEMPOTENCY_KEY) != NULL;
+}
+
+static enum verdict parsed(struct exchange *r)
+{
+	const struct config *config = r->use->snapshot->config;
+	struct client *c = r->client;
+	uint64_t max = config->limits.body_bytes;
+
+	thread_count(r->thread, STAT_REQUESTS, 1);
+	set_id(r, config_trusts(config, net_conn_peer(c->conn)));
+	h1_body_start(&r->request_body, r->head.framing, r->head.length);
+	r->keep_alive = r->head.keep_alive && !r->thread->draining;
+	r->repeatable = repeatable(&r->head);
+	r->to_upstream = h1_body_is_done(&r->request_body) ? HALF_DONE : HALF_HEAD;
+	if (max > 0 && r->head.framing == HTTP_LENGTH && r->head.length > max) {
+		thread_count(r->thread, STAT_LIMIT_BODY, 1);
+		return answer(r, 413, "the request body is larger than allowed");
+	}
+	if (c->redirect)
+		return answer_redirect(r);
+	return go(r, EX_ROUTE);
+}
+
+enum verdict step_head(struct exchange *r)
+{
+	struct client *c = r->client;
+	ssize_t got;
+
+	if (r->begun_ns == 0)
+		start_parser(r);
+	for (;;) {
+		if (buf_len(&c->in) > 0) {
+			struct span in = { .p = buf_head(&c->in),
+				.n = buf_len(&c->in) };
+
+			switch (h1_parse(&r->parser, &r->head, in)) {
+			case H1_DONE:
+				return parsed(r);
+			case H1_BAD:
+				count_bad(r, r->parser.why);
+				return refuse(r, h1_bad_status(r->parser.why),
+					h1_bad_text(r->parser.why));
+			case H1_MORE:
+				break;
+			}
+		}
+		if (r->expired && buf_len(&c->in) > 0) {
+			thread_count(r->thread, STAT_TIMEOUT_HEADER, 1);
+			return refuse(r, 408, "the request head did not come in time");
+		}
+		if (c->eof || r->expired)
+			return leave(r);
+		if (!c->readable)
+			return WAIT;
+		got = client_read(c, FIRST_READ);
+		if (got == NET_BROKEN)
+			return leave(r);
+		if (got == NET_AGAIN && c->readable) {
+			thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
+			return refuse(r, 503, "out of memory for this request");
+		}
+		if (got == NET_AGAIN && buf_len(&c->in) == 0)
+			return leave_idle(r);
+	}
+}

@@ -1,0 +1,130 @@
+/*
+ * How many connections each client address has, over all threads: only kept while
+ * limits.connections_per_client is set. An IPv6 client is its /64.
+ *
+ * Taken once a connection, never on the request path; the lock is one of many, by hash.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/base/hash.h"
+
+#include "proxy_priv.h"
+
+enum { SHARDS = 64, BUCKETS = 256 };
+
+struct peer {
+	struct peer *next;
+	uint64_t address[2];
+	uint32_t count;
+};
+
+struct peers {
+	struct hash_key key;
+	struct shard {
+		pthread_mutex_t lock;
+		struct peer *bucket[BUCKETS];
+	} shard[SHARDS];
+};
+
+struct peers *peers_new(void)
+{
+	struct peers *p = mem_zero(sizeof(*p));
+
+	digest_random(&p->key, sizeof(p->key));
+	for (unsigned i = 0; i < SHARDS; i++)
+		pthread_mutex_init(&p->shard[i].lock, NULL);
+	return p;
+}
+
+static void free_bucket(struct peer *e)
+{
+	while (e != NULL) {
+		struct peer *next = e->next;
+
+		free(e);
+		e = next;
+	}
+}
+
+void peers_free(struct peers *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned i = 0; i < SHARDS; i++) {
+		for (unsigned k = 0; k < BUCKETS; k++)
+			free_bucket(p->shard[i].bucket[k]);
+		pthread_mutex_destroy(&p->shard[i].lock);
+	}
+	free(p);
+}
+
+static bool key_of(const struct sockaddr *sa, uint64_t key[static 2])
+{
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)sa;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
+
+	key[0] = key[1] = 0;
+	if (sa->sa_family == AF_INET) {
+		key[1] = in4->sin_addr.s_addr;
+		return true;
+	}
+	if (sa->sa_family != AF_INET6)
+		return false;
+	memcpy(key, &in6->sin6_addr, IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) ? 16 : 8);
+	return true;
+}
+
+/* The link that leads to the address' entry, or to the end of its bucket. */
+static struct peer **find(
+	struct peers *p, const uint64_t key[static 2], struct shard **s)
+{
+	uint64_t h = hash_sip(&p->key, key, 2 * sizeof(uint64_t));
+	struct peer **at;
+
+	*s = &p->shard[h % SHARDS];
+	pthread_mutex_lock(&(*s)->lock);
+	at = &(*s)->bucket[h / SHARDS % BUCKETS];
+	while (*at != NULL && memcmp((*at)->address, key, sizeof((*at)->address)) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+bool peers_enter(struct peers *p, const struct sockaddr *sa, uint32_t max)
+{
+	uint64_t key[2];
+	struct shard *s;
+	struct peer **at;
+	bool within;
+
+	if (!key_of(sa, key))
+		return true;
+	at = find(p, key, &s);
+	if (*at == NULL) {
+		*at = mem_zero(sizeof(**at));
+		memcpy((*at)->address, key, sizeof(key));
+	}
+	within = (*at)->count < max;
+	if (within)
+		(*at)->count++;
+	pthread_mutex_unlock(&s->lock);
+	return within;
+}
+
+void peers_leave(struct peers *p, const struct sockaddr *sa)
+{
+	uint64_t key[2];
+	struct shard *s;
+	struct peer **at, *gone;
+
+	if (!key_of(sa, key))
+		return;
+	at = find(p, key, &s);
+	gone = *at;
+	if (gone != NULL && --gone->count == 0) {
+		*at = gone->next;
+		free(gone);
+	}
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,185 @@
+/*
+ * Step relay: two halves, each at its own pace, and whose move it is.
+ *
+ * A half stops taking while the other side's buffer is full: that is the whole of
+ * back-pressure. Early responses, half-closed clients and 100-continue are ordinary
+ * cases of two halves.
+ */
+#include "proxy_priv.h"
+
+enum { PIPELINE_BYTES = 4096 };
+
+/* The attempt is over and the client, who is not to blame for a half-sent answer, is
+ * told by the way its connection ends. */
+static enum verdict drop_client(struct exchange *r, enum outcome why)
+{
+	struct client *c = r->client;
+
+	attempt_end(r, why);
+	exchange_end(r);
+	client_abort(c);
+	return OVER;
+}
+
+/* Something that the client sent, or did not send, ends the request. */
+static enum verdict refuse(struct exchange *r, unsigned status, const char *text)
+{
+	if (r->response_begun)
+		return drop_client(r, OUTCOME_LOCAL);
+	attempt_end(r, OUTCOME_LOCAL);
+	return answer(r, status, text);
+}
+
+static enum verdict failed(struct exchange *r, enum outcome why)
+{
+	if (r->refusal != 0)
+		return refuse(r, r->refusal, r->refusal_text);
+	if (why == OUTCOME_CLIENT_GONE)
+		return drop_client(r, why);
+	return attempt_failed(r, why);
+}
+
+/* While a response is awaited the client may leave; its next request may come too, and
+ * waits in the buffer. */
+static bool client_left(struct exchange *r)
+{
+	struct client *c = r->client;
+
+	if (r->to_upstream != HALF_DONE || !c->readable || c->eof ||
+		buf_len(&c->in) >= PIPELINE_BYTES)
+		return false;
+	if (client_read(c, PIPELINE_BYTES) == NET_BROKEN)
+		return true;
+	/* Half-closed: it may still read. How it looks when it does not, a write tells.
+	 */
+	if (c->eof)
+		attempt_count_failed_floor(r);
+	return false;
+}
+
+static enum awaited whose_move(const struct exchange *r)
+{
+	bool client_body = r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
+			   !r->upstream_deaf;
+
+	if (!stage_is_empty(&r->down))
+		return AWAIT_CLIENT_READS;
+	if (r->to_client == HALF_HEAD)
+		return client_body ? AWAIT_CLIENT_BODY : AWAIT_RESPONSE;
+	return AWAIT_STREAM;
+}
+
+/* A promised body that the pool lets stand still is an error before it is given up. */
+static bool may_stall(const struct exchange *r)
+{
+	return r->promised && !r->attempt.stalled && r->to_upstream == HALF_DONE;
+}
+
+static uint32_t limit_ms(const struct exchange *r)
+{
+	const struct config_timeouts *t = &r->use->snapshot->config->timeouts;
+
+	switch (r->awaited) {
+	case AWAIT_CLIENT_BODY:
+		return t->client_body_ms;
+	case AWAIT_RESPONSE:
+		return t->response_head_ms;
+	case AWAIT_STREAM:
+		if (may_stall(r) && t->stall_ms < t->stream_idle_ms)
+			return t->stall_ms;
+		return t->stream_idle_ms;
+	case AWAIT_NOBODY:
+	case AWAIT_CLIENT_READS:
+		break;
+	}
+	return t->stream_idle_ms;
+}
+
+/* Progress, or another's move, starts the time anew. */
+static void set_deadline(struct exchange *r)
+{
+	enum awaited now = whose_move(r);
+
+	if (!r->moved && now == r->awaited)
+		return;
+	r->moved = false;
+	r->awaited = now;
+	net_timer_set(&r->deadline, limit_ms(r));
+}
+
+static enum verdict stalled(struct exchange *r)
+{
+	const struct config_timeouts *t = &r->use->snapshot->config->timeouts;
+
+	if (may_stall(r) && t->stall_ms < t->stream_idle_ms) {
+		attempt_stalled(r);
+		net_timer_set(&r->deadline, t->stream_idle_ms - t->stall_ms);
+		return WAIT;
+	}
+	thread_count(r->thread, STAT_TIMEOUT_STREAM, 1);
+	return attempt_failed(r, OUTCOME_TIMEOUT);
+}
+
+static enum verdict late(struct exchange *r)
+{
+	r->expired = false;
+	switch (r->awaited) {
+	case AWAIT_CLIENT_BODY:
+		thread_count(r->thread, STAT_TIMEOUT_BODY, 1);
+		return refuse(r, 408, "the request body did not come in time");
+	case AWAIT_RESPONSE:
+		thread_count(r->thread, STAT_TIMEOUT_RESPONSE, 1);
+		return attempt_failed(
+			r, r->client->eof ? OUTCOME_CLIENT_GONE : OUTCOME_TIMEOUT);
+	case AWAIT_STREAM:
+		return stalled(r);
+	case AWAIT_NOBODY:
+	case AWAIT_CLIENT_READS:
+		break;
+	}
+	thread_count(r->thread, STAT_TIMEOUT_STREAM, 1);
+	return drop_client(r, OUTCOME_CLIENT_GONE);
+}
+
+/* Our own answer: nothing is upstream. */
+static enum verdict relay_own(struct exchange *r)
+{
+	switch (stage_send(&r->down, r->client->conn, &r->up_in, &r->moved)) {
+	case SENT_ALL:
+		return go(r, EX_FINISH);
+	case SENT_SOME:
+		break;
+	case SENT_BROKEN:
+		return drop_client(r, OUTCOME_CLIENT_GONE);
+	}
+	if (r->expired)
+		return drop_client(r, OUTCOME_CLIENT_GONE);
+	set_deadline(r);
+	return WAIT;
+}
+
+enum verdict step_relay(struct exchange *r)
+{
+	enum outcome why = OUTCOME_OK;
+
+	if (r->upstream == NULL)
+		return relay_own(r);
+	if (request_half(r, &why) == FLOW_FAILED)
+		return failed(r, why);
+	switch (response_half(r, &why)) {
+	case FLOW_END:
+		return go(r, EX_FINISH);
+	case FLOW_FAILED:
+		return failed(r, why);
+	case FLOW_RESCUE:
+		return rescue_now(r);
+	case FLOW_WAIT:
+		break;
+	}
+	if (client_left(r))
+		return drop_client(r, OUTCOME_CLIENT_GONE);
+	if (r->expired)
+		return late(r);
+	set_deadline(r);
+	return WAIT;
+}

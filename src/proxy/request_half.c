@@ -1,0 +1,207 @@
+/*
+ * Relay, client to upstream: the head that was staged, then the body as it comes.
+ *
+ * A body with a length goes up from the buffer it was read into; a chunked one is
+ * decoded, checked and framed anew. While another attempt is possible, what goes up is
+ * kept, up to rescue.max_body.
+ */
+#include "proxy_priv.h"
+
+enum {
+	COPY_MAX = 4096,   /* smaller pieces join what is staged */
+	STAGE_MAX = 65536, /* more than this is sent before more is taken */
+	READ_SMALL = 8192,
+	READ_BULK = 65536,
+	HOLD_WITHOUT_RESCUE = 65536,
+};
+
+static size_t hold_max(const struct exchange *r)
+{
+	return r->migration != NULL ? r->migration_config->rescue_max_body
+				    : HOLD_WITHOUT_RESCUE;
+}
+
+/* What was sent will not be needed again. */
+static void keep_no_more(struct exchange *r)
+{
+	r->up.keep = false;
+	buf_drop(&r->up.bytes, r->up.sent);
+	r->up.sent = 0;
+}
+
+static void review_keeping(struct exchange *r)
+{
+	if (!r->up.keep)
+		return;
+	if (r->body_bytes > hold_max(r))
+		r->held_too_much = true;
+	if (r->response_begun || r->held_too_much ||
+		(r->upstream_sent && !r->repeatable))
+		keep_no_more(r);
+}
+
+static enum flow refuse(struct exchange *r, unsigned status, const char *text)
+{
+	r->refusal = status;
+	r->refusal_text = text;
+	return FLOW_FAILED;
+}
+
+static enum flow too_large(struct exchange *r)
+{
+	thread_count(r->thread, STAT_LIMIT_BODY, 1);
+	return refuse(r, 413, "the request body is larger than allowed");
+}
+
+static enum flow no_memory(struct exchange *r)
+{
+	thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
+	return refuse(r, 503, "out of memory for this request");
+}
+
+/* Stages a piece, or marks it to be sent from where it is. */
+static bool put_data(struct exchange *r, struct span data, size_t used)
+{
+	struct buf *in = &r->client->in;
+	bool chunked = r->request_body.framing == HTTP_CHUNKED;
+
+	if (!chunked && !r->up.keep && data.n > COPY_MAX && data.p == buf_head(in)) {
+		r->up.direct = data.n;
+		return true;
+	}
+	if (!stage_data(net_loop_bufs(r->thread->loop), &r->up, data, chunked))
+		return false;
+	buf_drop(in, used);
+	return true;
+}
+
+static bool put_piece(
+	struct exchange *r, enum h1_piece piece, struct span data, size_t used)
+{
+	switch (piece) {
+	case H1_DATA:
+		r->body_bytes += data.n;
+		return put_data(r, data, used);
+	case H1_TRAILER:
+		if (!stage_trailer(net_loop_bufs(r->thread->loop), &r->up, data,
+			    &r->up_trailers_begun))
+			return false;
+		break;
+	case H1_NOTHING:
+		break;
+	}
+	buf_drop(&r->client->in, used);
+	return true;
+}
+
+static bool put_end(struct exchange *r)
+{
+	r->to_upstream = HALF_DONE;
+	return r->request_body.framing != HTTP_CHUNKED ||
+	       stage_last(
+		       net_loop_bufs(r->thread->loop), &r->up, &r->up_trailers_begun);
+}
+
+/* Takes what is in the client's buffer. FLOW_WAIT: all that can be used was. */
+static enum flow take_body(struct exchange *r)
+{
+	uint64_t max = r->use->snapshot->config->limits.body_bytes;
+	struct buf *in = &r->client->in;
+
+	while (buf_len(in) > 0 && r->to_upstream != HALF_DONE && r->up.direct == 0 &&
+		buf_len(&r->up.bytes) - r->up.sent < STAGE_MAX) {
+		struct span bytes = { .p = buf_head(in), .n = buf_len(in) }, data;
+		enum h1_piece piece;
+		size_t used;
+		enum h1_result result =
+			h1_body_next(&r->request_body, bytes, &used, &piece, &data);
+
+		if (result == H1_BAD)
+			return refuse(r, 400, h1_bad_text(r->request_body.why));
+		if (!put_piece(r, piece, data, used) ||
+			(result == H1_DONE && !put_end(r)))
+			return no_memory(r);
+		if (max > 0 && r->body_bytes > max)
+			return too_large(r);
+		review_keeping(r);
+		if (used == 0)
+			break;
+	}
+	return FLOW_WAIT;
+}
+
+/* FLOW_END: bytes came. */
+static enum flow read_body(struct exchange *r, enum outcome *why)
+{
+	struct client *c = r->client;
+	bool bulk = c->in.cap > BUF_SMALL && r->request_body.left > READ_BULK;
+	ssize_t got;
+
+	if (!c->readable)
+		return FLOW_WAIT;
+	got = client_read(c, bulk ? READ_BULK : READ_SMALL);
+	if (got > 0)
+		return FLOW_END;
+	if (got == NET_AGAIN)
+		return c->readable ? no_memory(r) : FLOW_WAIT;
+	*why = OUTCOME_CLIENT_GONE; /* in the middle of its request */
+	return FLOW_FAILED;
+}
+
+/* The upstream reads no more; it may have answered before that. */
+static enum flow upstream_deaf(struct exchange *r)
+{
+	r->upstream_deaf = true;
+	return FLOW_WAIT;
+}
+
+static enum flow pump(struct exchange *r, enum outcome *why)
+{
+	struct client *c = r->client;
+	size_t before;
+	enum flow flow;
+
+	for (;;) {
+		bool sent = false;
+
+		switch (stage_send(&r->up, r->upstream, &c->in, &sent)) {
+		case SENT_BROKEN:
+			return upstream_deaf(r);
+		case SENT_SOME:
+		case SENT_ALL:
+			break;
+		}
+		r->moved |= sent;
+		r->upstream_sent |= sent;
+		review_keeping(r);
+		if (!stage_is_empty(&r->up))
+			return FLOW_WAIT;
+		if (r->to_upstream == HALF_DONE)
+			return FLOW_END;
+		r->to_upstream = HALF_BODY;
+		before = buf_len(&c->in);
+		flow = take_body(r);
+		if (flow == FLOW_FAILED)
+			return flow;
+		if (!stage_is_empty(&r->up) || r->to_upstream == HALF_DONE ||
+			buf_len(&c->in) != before)
+			continue;
+		flow = read_body(r, why);
+		if (flow != FLOW_END)
+			return flow;
+	}
+}
+
+enum flow request_half(struct exchange *r, enum outcome *why)
+{
+	enum flow flow;
+	bool client_blocks;
+
+	if (r->upstream_deaf)
+		return FLOW_WAIT;
+	flow = pump(r, why);
+	client_blocks = r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
+			!r->upstream_deaf;
+	attempt_pause(r, client_blocks);
+	return flow;
+}

@@ -1,0 +1,134 @@
+/*
+ * A snapshot: one configuration, with the live objects, routes and TLS contexts that it
+ * names, built completely before any data thread sees it.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proxy_priv.h"
+
+static struct net_tls_server tls_of(
+	const struct config_listener *l, const char **certs, const char **keys)
+{
+	for (size_t i = 0; i < l->n_certificates; i++) {
+		certs[i] = l->certificates[i].cert_file;
+		keys[i] = l->certificates[i].key_file;
+	}
+	return (struct net_tls_server){
+		.cert_files = certs,
+		.key_files = keys,
+		.n = l->n_certificates,
+		.min_1_3 = l->min_version == CONFIG_TLS_1_3,
+		.http1 =
+			true, /* h2 is offered when there are h2 sessions to serve it */
+	};
+}
+
+static int build_tls(
+	struct net_tls **out, const struct config_listener *l, struct err *err)
+{
+	const char **files = mem_zero(2 * (l->n_certificates + 1) * sizeof(char *));
+	struct net_tls_server s = tls_of(l, files, files + l->n_certificates);
+	int done = net_tls_server_new(out, &s, err);
+
+	free(files);
+	return done == 0 ? 0 : err_wrap(err, "listener %s", l->name);
+}
+
+static int build_listeners(struct snapshot *s, const struct config *c, struct err *err)
+{
+	s->listener = mem_zero((c->n_listeners + 1) * sizeof(*s->listener));
+	s->n_listeners = c->n_listeners;
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		if (c->listeners[i].tls &&
+			build_tls(&s->listener[i].tls, &c->listeners[i], err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int build_pools(struct snapshot *s, const struct config *c, struct err *err)
+{
+	s->pool = mem_zero((c->n_pools + 1) * sizeof(*s->pool));
+	for (size_t i = 0; i < c->n_pools; i++) {
+		if (pool_build(&s->pool[i], s->registry, &c->pools[i], err) != 0)
+			return -1;
+		s->n_pools++;
+	}
+	return 0;
+}
+
+static void release(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->n_pools; i++)
+		pool_free(s->pool[i]);
+	for (size_t i = 0; i < s->n_migrations; i++)
+		migration_unref(s->registry, s->migration[i]);
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		sockets_unref(s->listener[i].sockets);
+		net_tls_unref(s->listener[i].tls);
+	}
+	free(s->pool);
+	free(s->migration);
+	free(s->listener);
+	routes_free(s->routes);
+	config_free(s->config);
+	free(s);
+}
+
+int snapshot_build(struct snapshot **out, struct config **config, struct registry *r,
+	struct err *err)
+{
+	const struct config *c = *config;
+	struct snapshot *s = mem_zero(sizeof(*s));
+
+	atomic_init(&s->refs, 1);
+	list_init(&s->link);
+	s->registry = r;
+	if (build_listeners(s, c, err) != 0 || build_pools(s, c, err) != 0)
+		goto fail;
+	s->migration = mem_zero((c->n_migrations + 1) * sizeof(*s->migration));
+	for (size_t i = 0; i < c->n_migrations; i++)
+		s->migration[s->n_migrations++] =
+			registry_migration(r, c->migrations[i].name);
+	s->routes = routes_new(c);
+	s->config = *config;
+	*config = NULL;
+	*out = s;
+	return 0;
+fail:
+	release(s);
+	return -1;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+	if (s == NULL ||
+		atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	list_remove(&s->link);
+	release(s);
+}
+
+/* The proxy's list still holds one: never the last. */
+void snapshot_drop(struct snapshot *s)
+{
+	unsigned before = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel);
+
+	assert(before > 1);
+}
+
+const struct config *snapshot_config(const struct snapshot *s)
+{
+	return s->config;
+}
+
+struct pool *const *snapshot_pools(const struct snapshot *s)
+{
+	return s->pool;
+}
+
+struct migration *const *snapshot_migrations(const struct snapshot *s)
+{
+	return s->migration;
+}

@@ -1,0 +1,36 @@
+"""SIGTERM lets what runs end well, takes nothing new, and exits 0."""
+
+import threading
+
+import pytest
+
+from waiting import wait_for
+
+
+def test_a_request_in_flight_is_answered(site):
+    sluice = site()
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(sluice.get("/?delay_ms=1500")))
+    thread.start()
+    sluice.origins.wait_requests(1)
+
+    status = sluice.terminate()
+
+    thread.join()
+    assert status == 0
+    assert [a.status for a in answers] == [200]
+    with pytest.raises(OSError):
+        sluice.get()
+
+
+def test_under_load_no_answer_is_cut_short(site, load):
+    sluice = site(new_percent=50)
+    traffic = load(sluice, connections=8, path="/bytes/20000")
+    wait_for(lambda: traffic.count() > 200, 10, "traffic")
+
+    assert sluice.terminate() == 0
+
+    broken = [s for s in traffic.stop().failures if "closed after" in (s.error or "")
+              and "closed after 0" not in s.error]
+    assert broken == []
