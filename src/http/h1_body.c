@@ -247,16 +247,18 @@ static enum h1_turn take(struct h1_body *b, struct walk *w)
 enum h1_result h1_body_next(struct h1_body *b, struct span in, size_t *used,
 	enum h1_piece *piece, struct span *data)
 {
-	struct walk w = {
-		.at = in.p, .end = in.p + in.n, .piece = piece, .data = data
-	};
+	struct walk w = { .at = in.p, .piece = piece, .data = data };
 	enum h1_turn turn = b->state == ENDED ? H1_WHOLE : H1_ON;
 
 	*piece = H1_NOTHING;
 	*data = (struct span){ .p = NULL };
-	while (turn == H1_ON && w.at < w.end)
-		turn = take(b, &w);
-	*used = (size_t)(w.at - in.p);
+	*used = 0;
+	if (in.n > 0) { /* else there may be no memory to point into */
+		w.end = in.p + in.n;
+		while (turn == H1_ON && w.at < w.end)
+			turn = take(b, &w);
+		*used = (size_t)(w.at - in.p);
+	}
 	if (turn == H1_REFUSED)
 		return H1_BAD;
 	return turn == H1_WHOLE ? H1_DONE : H1_MORE;

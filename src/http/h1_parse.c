@@ -56,6 +56,9 @@ static enum h1_result refuse_size(struct h1_parser *p)
 
 enum h1_result h1_parse(struct h1_parser *p, struct http_head *head, struct span in)
 {
+	if (in.n == 0) /* and perhaps no memory */
+		return H1_MORE;
+
 	bool is_at_limit = in.n >= p->limits.head_bytes;
 	struct h1_cursor c = {
 		.base = in.p,

@@ -119,7 +119,8 @@ static inline uint32_t h1_bit(enum http_name id)
 
 static inline char *h1_put(char *w, struct span s)
 {
-	memcpy(w, s.p, s.n);
+	if (s.n > 0)
+		memcpy(w, s.p, s.n);
 	return w + s.n;
 }
 

@@ -131,6 +131,22 @@ Test(h1_body, a_counted_body_that_is_cut_off_never_ends)
 	cr_assert_eq(decode(SPAN("hell"), HTTP_LENGTH, 5)->result, H1_MORE);
 }
 
+Test(h1_body, nothing_gives_nothing)
+{
+	struct h1_body b;
+	size_t used = 1;
+	enum h1_piece piece;
+	struct span data;
+
+	h1_body_start(&b, HTTP_UNTIL_CLOSE, 0);
+	enum h1_result result =
+		h1_body_next(&b, (struct span){ .p = NULL }, &used, &piece, &data);
+
+	cr_assert_eq(result, H1_MORE);
+	cr_assert_eq(used, 0);
+	cr_assert_eq(piece, H1_NOTHING);
+}
+
 Test(h1_body, all_that_comes_until_close_is_data)
 {
 	struct decoded *d = decode(SPAN("0\r\n\r\nmore"), HTTP_UNTIL_CLOSE, 0);

@@ -88,6 +88,15 @@ Test(h1_write, an_absolute_target_becomes_its_path_and_1_0_becomes_1_1)
 	assert_written("GET /b?c HTTP/1.1\r\nHost: up\r\n" FORWARDED "\r\n");
 }
 
+Test(h1_write, a_request_without_host_address_and_id_is_still_a_request)
+{
+	write_request(
+		"GET / HTTP/1.0\r\n\r\n", (struct h1_forward){ .keep_alive = true });
+
+	assert_written("GET / HTTP/1.1\r\nHost: \r\nX-Forwarded-For: \r\n"
+		       "X-Forwarded-Proto: http\r\n\r\n");
+}
+
 Test(h1_write, a_length_is_written_anew)
 {
 	write_request(
