@@ -55,7 +55,8 @@ void proxy_sweep(struct proxy *p);
 struct net_loop;
 void proxy_drain(struct proxy *p, struct net_loop *control, uint32_t ms,
 	void (*on_drained)(void *arg), void *arg);
-/* Ends the threads at once and frees. */
+/* Ends the threads at once and frees. The caller's own reference to the current
+ * snapshot may be given back before or after. */
 void proxy_free(struct proxy *p);
 
 #endif

@@ -101,8 +101,7 @@ void health_free(struct health *h)
 {
 	if (!h)
 		return;
-	LIST_EACH(&h->probes, it, after)
-	{
+	LIST_EACH (&h->probes, it, after) {
 		drop(h, LIST_ENTRY(it, struct probe, link));
 	}
 	hash_table_free(h->by_server);
@@ -112,9 +111,9 @@ void health_free(struct health *h)
 
 /* --- updates ------------------------------------------------------------- */
 
-static struct span key_of(struct server *const *s)
+static struct span key_of(const uint64_t *id)
 {
-	return (struct span){ .p = (const char *)s, .n = sizeof(*s) };
+	return (struct span){ .p = (const char *)id, .n = sizeof(*id) };
 }
 
 static struct probe *add(struct health *h, const struct pool *pool, size_t i)
@@ -136,22 +135,21 @@ static struct probe *add(struct health *h, const struct pool *pool, size_t i)
 
 static void see(struct health *h, struct hash_table *now, struct pool *pool, size_t i)
 {
-	struct server *s = pool_server(pool, i);
+	const uint64_t id = server_id(pool_server(pool, i));
 	struct probe *p =
-		h->by_server ? hash_table_get(h->by_server, key_of(&s)) : NULL;
+		h->by_server ? hash_table_get(h->by_server, key_of(&id)) : NULL;
 
 	if (p)
 		probe_move(p, pool, i);
 	else
 		p = add(h, pool, i);
 	p->epoch = h->epoch;
-	(void)hash_table_put(now, key_of(&s), p);
+	(void)hash_table_put(now, key_of(&id), p);
 }
 
 static void drop_unseen(struct health *h)
 {
-	LIST_EACH(&h->probes, it, after)
-	{
+	LIST_EACH (&h->probes, it, after) {
 		struct probe *p = LIST_ENTRY(it, struct probe, link);
 
 		if (p->epoch != h->epoch)

@@ -86,11 +86,11 @@ static void judge(struct probe *p, bool pass, const char *why)
 	if (!p->checked || (pass && p->type == CONFIG_HEALTH_NONE))
 		needed = 1;
 	p->checked = true;
-	if (pass && now == SERVER_UP && p->was_ejected)
+	bool enough = p->streak >= needed;
+
+	if (pass && (now == SERVER_UP ? p->was_ejected : enough))
 		set_health(p, SERVER_UP, why);
-	else if (pass && now != SERVER_UP && p->streak >= needed)
-		set_health(p, SERVER_UP, why);
-	else if (!pass && (now == SERVER_DOWN || p->streak >= needed))
+	else if (!pass && (now == SERVER_DOWN || enough))
 		set_health(p, SERVER_DOWN, why);
 }
 

@@ -139,7 +139,8 @@ void migration_sum(const struct migration *m, struct migration_counts *out)
 		const struct migration_cell *c = &m->cell[i];
 
 		for (unsigned s = 0; s < N_SIDES; s++) {
-			for (unsigned k = 0; k < N_SIDE_COUNTS; k++)
+			/* Backwards: the bad ones before all, see count_add. */
+			for (unsigned k = N_SIDE_COUNTS; k-- > 0;)
 				out->v[s][k] += count_read(&c->v[s][k]);
 			for (unsigned k = 0; k < N_OUTCOMES; k++)
 				out->outcome[s][k] += count_read(&c->outcome[s][k]);

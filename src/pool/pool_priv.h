@@ -132,16 +132,17 @@ struct registry {
 	size_t n_groups;
 };
 
-/* One writer: a plain add without the bus lock. */
+/* One writer: a plain add without the bus lock. Stored and read in order, so that who
+ * reads a part (bad) before its whole (all) never sees more bad ones than there are. */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
-		memory_order_relaxed);
+		memory_order_release);
 }
 
 static inline uint64_t count_read(const _Atomic uint64_t *c)
 {
-	return atomic_load_explicit(c, memory_order_relaxed);
+	return atomic_load_explicit(c, memory_order_acquire);
 }
 
 #endif

@@ -301,6 +301,8 @@ enum sent { SENT_ALL, SENT_SOME, SENT_BROKEN };
 enum sent stage_send(
 	struct stage *s, struct net_conn *c, struct buf *source, bool *moved);
 bool stage_is_empty(const struct stage *s);
+/* As much of what was read as may be decoded at once. */
+struct span stage_piece(const struct buf *source);
 /* Appends a piece of a body as a chunk or as it is; the last chunk; a trailer line. */
 bool stage_data(struct buf_pool *pool, struct stage *s, struct span data, bool chunked);
 bool stage_trailer(

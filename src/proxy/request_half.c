@@ -110,7 +110,7 @@ static enum flow take_body(struct exchange *r)
 
 	while (buf_len(in) > 0 && r->to_upstream != HALF_DONE && r->up.direct == 0 &&
 		buf_len(&r->up.bytes) - r->up.sent < STAGE_MAX) {
-		struct span bytes = { .p = buf_head(in), .n = buf_len(in) }, data;
+		struct span bytes = stage_piece(in), data;
 		enum h1_piece piece;
 		size_t used;
 		enum h1_result result =

@@ -28,9 +28,11 @@ static struct buf_pool *bufs(const struct exchange *r)
 
 static void start_parser(struct exchange *r)
 {
-	struct h1_limits limits = { .head_bytes = BUF_LARGE / 2,
+	struct h1_limits limits = {
+		.head_bytes = r->use->snapshot->config->limits.header_bytes,
 		.field_count = HTTP_MAX_FIELDS,
-		.target_bytes = 0 };
+		.target_bytes = 0
+	};
 
 	r->response.fields = r->fields;
 	r->response.max_fields = HTTP_MAX_FIELDS;
@@ -191,8 +193,7 @@ static enum taken take_body(struct exchange *r)
 
 	while (buf_len(&r->up_in) > 0 && r->to_client != HALF_DONE &&
 		r->down.direct == 0 && buf_len(&r->down.bytes) < STAGE_MAX) {
-		struct span in = { .p = buf_head(&r->up_in), .n = buf_len(&r->up_in) },
-			    data;
+		struct span in = stage_piece(&r->up_in), data;
 		enum h1_piece piece;
 		size_t used;
 		enum h1_result result =

@@ -8,6 +8,17 @@
 
 #include "proxy_priv.h"
 
+/* With its framing a piece fits behind what may be staged already. */
+enum { PIECE_MAX = 57344 };
+
+struct span stage_piece(const struct buf *source)
+{
+	size_t n = buf_len(source);
+
+	return (struct span){ .p = buf_head(source),
+		.n = n < PIECE_MAX ? n : PIECE_MAX };
+}
+
 static size_t unsent(const struct stage *s)
 {
 	return buf_len(&s->bytes) - s->sent;
