@@ -1,0 +1,305 @@
+/*
+ * journal, inside: entries come from control, the store keeps them in SQLite, the
+ * forward carries them to PostgreSQL. Everything but struct journal's locked part
+ * belongs to the journal thread once that runs.
+ */
+#ifndef SLUICE_JOURNAL_PRIV_H
+#define SLUICE_JOURNAL_PRIV_H
+
+#include <pthread.h>
+
+#include "sluice/base/list.h"
+#include "sluice/journal.h"
+#include "sluice/net/loop.h"
+
+struct pg_conn;
+struct pg_result;
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* --- entry.c: what waits for its transaction --- */
+
+enum entry_kind { ENTRY_DECISION, ENTRY_SAMPLE };
+
+struct entry {
+	struct link link;
+	enum entry_kind kind;
+	uint64_t seq;             /* what journal_append returned; 0 for a sample */
+	struct decision decision; /* texts are behind the entry */
+	struct journal_sample sample;
+	char sample_id[DIGEST_UUID_SIZE];
+	struct journal_state *states;
+	size_t n_states;
+	char text[];
+};
+
+/* Copies all texts, with what is no UTF-8 in them replaced; makes the id and the
+ * time that are missing. */
+struct entry *entry_of_decision(
+	const struct decision *d, const struct journal_state *states, size_t n);
+struct entry *entry_of_sample(const struct journal_sample *s);
+void entry_free(struct entry *e);
+/* Moves all of from behind what is in to. */
+void entry_move_all(struct link *to, struct link *from);
+void entry_free_all(struct link *entries);
+
+/* --- store*.c, spool.c: SQLite --- */
+
+enum {
+	/* Samples kept, delivered or not; the oldest go first (S3). */
+	STORE_SAMPLES = 100000,
+	/* Dropped at once when the bound is reached, so that the deletes are rare. */
+	STORE_DROP_AT_ONCE = 1000,
+	/* The most decisions that one question is answered with. */
+	STORE_ASK_MAX = 10000,
+};
+
+enum sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_OUTBOX_PUT,
+	SQL_OUTBOX_TAKE,
+	SQL_DECISION_PUT,
+	SQL_SAMPLE_PUT,
+	SQL_STATE_PUT,
+	SQL_COUNTER_PUT,
+	SQL_STATES,
+	SQL_ASK_ALL,
+	SQL_ASK_ONE,
+	SQL_WAITING,
+	SQL_DECISION,
+	SQL_SAMPLE,
+	SQL_REFUSE,
+	SQL_UNREFUSE,
+	SQL_DROP_UP_TO,
+	SQL_DROP_FROM_OUTBOX,
+	SQL_DROP_SAMPLES,
+	SQL_PRUNE_OUTBOX,
+	SQL_PRUNE_SAMPLES,
+	SQL_COUNTS,
+	SQL_UNTOLD,
+	SQL_N,
+};
+
+struct spool { /* how many rows there are; true after each commit */
+	uint64_t waiting, refused, samples;
+};
+
+struct store {
+	struct sqlite3 *db;
+	struct sqlite3_stmt *st[SQL_N];
+	char *path;
+	struct spool spool;
+	uint64_t committed; /* rows since open */
+	/* Samples dropped: since open; and those that no row tells of yet. */
+	uint64_t dropped, untold;
+	uint64_t told_ms;                   /* when a row last told */
+	uint64_t flying_first, flying_last; /* on their way to PostgreSQL; 0: none */
+	bool forwarded;  /* there is somebody to forward to: dropping is a loss */
+	int64_t changes; /* when the transaction began */
+	bool failing;
+	char trouble[256];
+};
+
+/* The last thing SQLite said, as err with what before it; -1. */
+int store_err(struct store *s, struct err *err, const char *what);
+
+int store_open(struct store **out, const char *path, enum journal_found *found,
+	struct err *lost);
+void store_close(struct store *s);
+
+/* Runs a statement that gives no rows. */
+int store_run(struct store *s, enum sql q, struct err *err);
+void store_bind_text(struct store *s, enum sql q, int i, const char *text);
+void store_bind_u64(struct store *s, enum sql q, int i, uint64_t value);
+/* What is done between the two is kept whole or not at all. ok false rolls back.
+ * Remembers whether the disk works, and logs when that changes. */
+int store_begin(struct store *s, struct err *err);
+int store_end(struct store *s, bool ok, struct err *err);
+
+int store_commit(struct store *s, const struct link *entries, struct err *err);
+
+void store_each_state(struct store *s,
+	void (*take)(void *arg, const struct journal_state *s), void *arg);
+
+struct ask {
+	struct link link;
+	struct journal_query query;
+	void (*on_rows)(void *arg, const struct decision *rows, size_t n,
+		const struct err *err);
+	void *arg;
+	struct decision *rows; /* point into entries */
+	struct link entries;
+	size_t n;
+	struct err err; /* code ERR_NONE: answered */
+};
+
+void store_answer(struct store *s, struct ask *a);
+
+/* One row on its way; texts are valid for the call. */
+struct record {
+	uint64_t seq;
+	enum entry_kind kind;
+	const struct decision *decision;
+	const struct journal_sample *sample;
+	const char *id;
+};
+
+/* Gives the oldest waiting rows in order until take returns false or max were given. */
+int store_each_waiting(struct store *s, unsigned max,
+	bool (*take)(void *arg, const struct record *r), void *arg, struct err *err);
+
+int spool_open(struct store *s, struct err *err);
+int spool_count(struct store *s, struct err *err);
+/* Exactly these: rows between them may have been refused. */
+int spool_delivered(struct store *s, const uint64_t *seqs, size_t n, struct err *err);
+/* Takes seq out of the way until spool_unrefuse: PostgreSQL will not have it. */
+int spool_refuse(struct store *s, uint64_t seq, const char *why, struct err *err);
+int spool_unrefuse(struct store *s, struct err *err);
+/* Inside a transaction: drops samples above the bound. */
+int spool_bound(struct store *s, struct err *err);
+/* Forgets some of the samples older than a week. */
+int spool_prune(struct store *s, struct err *err);
+
+/* --- forward.c, session.c, pipeline.c, wire.c: PostgreSQL --- */
+
+struct forward;
+
+struct forward_view {
+	enum journal_forward state;
+	uint64_t away_since_us;
+	const char *trouble;
+};
+
+/* on_news: the view changed, rows were delivered, or an attempt to connect failed. */
+struct forward *forward_new(
+	struct net_loop *l, struct store *s, void (*on_news)(void *), void *arg);
+void forward_free(struct forward *f);
+void forward_configure(struct forward *f, const char *conninfo);
+/* There may be rows to forward. */
+void forward_kick(struct forward *f);
+/* Try now if it is resting, and do not rest again. */
+void forward_hurry(struct forward *f);
+struct forward_view forward_look(const struct forward *f);
+/* Nothing waits, or nothing can be done about it any more. */
+bool forward_is_finished(const struct forward *f);
+
+/* To be asked first: what libpq says of a text that it cannot parse may quote a
+ * password from it. */
+bool session_is_conninfo(const char *text);
+
+struct session { /* conn NULL: none */
+	struct net_loop *loop;
+	void (*on_event)(void *arg);
+	void *arg;
+	struct pg_conn *conn;
+	struct net_fd *fd;
+	unsigned events;     /* not looked at yet */
+	char objection[256]; /* why rows cannot be written in it; "" if they can */
+};
+
+enum session_result { SESSION_MORE, SESSION_READY, SESSION_FAILED };
+
+void session_init(
+	struct session *s, struct net_loop *l, void (*on_event)(void *arg), void *arg);
+void session_end(struct session *s);
+/* Why the last call failed; valid until session_end. */
+const char *session_trouble(const struct session *s);
+/* Not blocking, but for the lookup of a name. Then, on each event, _go_on. */
+enum session_result session_start(struct session *s, const char *conninfo);
+enum session_result session_go_on(struct session *s);
+/* Asks whether rows can be written; then, on each event, _answered. */
+enum session_result session_ask(struct session *s);
+enum session_result session_answered(struct session *s);
+/* Writes what is queued; reads what has come and writes on. -1: connection lost. */
+int session_flush(struct session *s);
+int session_take_input(struct session *s);
+void session_ignore(struct session *s); /* no events until the next of the two */
+
+enum pipeline_result {
+	PIPELINE_MORE,
+	PIPELINE_DONE,    /* all rows are committed there */
+	PIPELINE_REFUSED, /* one row is bad: refused_seq */
+	PIPELINE_FAILED,  /* nothing of it is committed */
+};
+
+enum { PIPELINE_ROWS = 200, PIPELINE_BYTES = 1 << 20, PIPELINE_TEXT = 256 };
+
+struct pipeline {          /* a batch on its way: one transaction there */
+	unsigned max_rows; /* 1..PIPELINE_ROWS; set by who sends it */
+	unsigned rows;
+	uint64_t row[PIPELINE_ROWS];
+	unsigned statements, answered;
+	unsigned row_of[3 * PIPELINE_ROWS]; /* of each statement */
+	size_t bytes;
+	bool send_failed;
+	char sqlstate[6];
+	uint64_t refused_seq;
+	char trouble[PIPELINE_TEXT];
+};
+
+int pipeline_send(struct pipeline *p, struct pg_conn *conn, const char *instance,
+	struct store *s, struct err *err);
+enum pipeline_result pipeline_receive(struct pipeline *p, struct pg_conn *conn);
+
+/* Queues the statements of a row; how many, or -1. */
+int wire_send(struct pg_conn *conn, const char *instance, const struct record *r,
+	size_t *bytes);
+
+/* host:path, for ever the same for this journal. */
+void wire_name_instance(const char *path, char *out, size_t size);
+
+/* The first line of what libpq says, without the line's end. */
+void wire_trouble(const char *said, char *out, size_t size);
+
+/* --- sql.c (made from sql/) --- */
+
+struct sql_file {
+	int version;
+	const char *name, *text;
+};
+
+/* Ends with version 0. */
+extern const struct sql_file sql_files[];
+
+/* --- journal.c, thread.c --- */
+
+struct journal {
+	/* Control's. */
+	struct net_waker *to_control;
+	struct journal_owner owner;
+	uint64_t appended;
+	pthread_t thread;
+	bool started;
+
+	/* Under lock, which is never held during I/O. */
+	pthread_mutex_t lock;
+	struct link queue, asks, answers;
+	size_t queued_samples;
+	uint64_t overflowed; /* samples that the queue had no room for */
+	char *postgres;      /* a wish that the thread has not taken yet; NULL: none */
+	bool closing;
+	uint32_t closing_ms;
+	uint64_t committed_seq;
+	struct journal_status status;
+	bool status_changed;
+
+	/* The journal thread's. */
+	struct net_loop *loop;
+	struct net_waker *to_thread;
+	struct net_timer retry, prune, last_call;
+	struct store *store;
+	struct forward *forward;
+	struct link pending;
+	size_t pending_samples;
+	bool ending;
+};
+
+/* Samples in memory, in the queue and again while the disk fails. */
+enum { JOURNAL_MEMORY_SAMPLES = 10000 };
+
+void thread_init(struct journal *j);
+void thread_fini(struct journal *j);
+void *thread_main(void *arg);
+
+#endif
