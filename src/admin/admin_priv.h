@@ -1,0 +1,199 @@
+/*
+ * admin_priv - what the files of admin share.
+ *
+ * A door accepts, a session reads one request after the other and writes the
+ * answers, the api makes them. An answer is a short text or a page: a body that is
+ * made a little at a time, so that no callback of the control loop takes long.
+ */
+#ifndef SLUICE_ADMIN_PRIV_H
+#define SLUICE_ADMIN_PRIV_H
+
+#include "sluice/admin.h"
+#include "sluice/base/list.h"
+#include "sluice/base/span.h"
+#include "sluice/http/message.h"
+#include "sluice/net/conn.h"
+#include "sluice/net/loop.h"
+
+struct json;
+
+/* --- text.c: a text that grows ------------------------------------------- */
+
+struct text {
+	char *p;
+	size_t n, cap;
+};
+
+void text_add(struct text *t, const char *p, size_t n);
+void text_put(struct text *t, const char *text);
+void text_print(struct text *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Compact, and gives j back. */
+void text_take_json(struct text *t, struct json **j);
+void text_drop(struct text *t, size_t n); /* the last n bytes */
+void text_fini(struct text *t);
+
+/* --- people.c: who a uid is, without asking the network ------------------- */
+
+struct people;
+struct people *people_new(void);
+void people_free(struct people *p);
+/* "user:root", or "user:1234" for one that is not in /etc/passwd. */
+void people_actor(const struct people *p, int uid, char *out, size_t n);
+
+/* --- answers -------------------------------------------------------------- */
+
+struct page {
+	/* Appends a little more, a tenth of a millisecond's work or so; false: that
+	 * was the end. */
+	bool (*make)(struct page *p, struct text *out);
+	void (*free)(struct page *p);
+};
+
+void page_free(struct page *p);
+
+struct ticket;
+
+struct answer {
+	unsigned status;
+	const char *type, *allow; /* allow: the methods, of a 405 */
+	struct text body;
+	struct page *page;     /* instead of body, or NULL */
+	struct ticket *ticket; /* not NULL: the page is still to come */
+};
+
+void answer_text(struct answer *a, unsigned status, const char *text);
+void answer_take_json(struct answer *a, unsigned status, struct json **j);
+/* {"error": what, "hint": how to do it right} */
+void answer_error(struct answer *a, unsigned status, const char *hint, const char *fmt,
+	...) __attribute__((format(printf, 4, 5)));
+void answer_fini(struct answer *a);
+
+/* --- ask.c: the journal's rows, whose asker may be gone when they come ---- */
+
+struct ticket *ticket_ask(struct journal *j, const struct journal_query *q);
+/* Exactly one call later: a page to be taken, or NULL and why. */
+void ticket_await(struct ticket *t,
+	void (*on_page)(void *arg, struct page *page, const struct err *err),
+	void *arg);
+void ticket_forget(struct ticket *t);
+
+struct json *decision_json(const struct decision *d, bool with_evidence);
+
+/* --- api.c, change.c: from a request to its answer ------------------------ */
+
+struct scale;
+
+struct api {
+	struct admin_ops ops;
+	struct people *people;
+	struct scale *scale;
+	const char *socket; /* for hints */
+	uint64_t requests, refused_requests, refused_connections;
+	uint32_t connections;
+	uint64_t turn_ns, spent_ns; /* the loop's turn, and what pages took of it */
+};
+
+struct call {
+	enum http_method method;
+	struct span target, body;
+	bool read_only; /* it came over the loopback port */
+	int uid;
+};
+
+void api_answer(struct api *api, const struct call *c, struct answer *out);
+/* A POST below /v1/: path is what stands behind that. */
+void change_answer(
+	struct api *api, const struct call *c, struct span path, struct answer *out);
+
+/* --- walk.c: visiting what a reload may change between two pieces --------- */
+
+struct walk {
+	const struct admin_ops *ops;
+	char hash[DIGEST_HEX_SIZE]; /* of the configuration that the visit began in */
+	size_t migrations;
+};
+
+void walk_init(struct walk *w, const struct admin_ops *ops);
+/* True, once, when the configuration is another one: start over. */
+bool walk_moved(struct walk *w);
+
+/* --- status --------------------------------------------------------------- */
+
+struct page *status_page(const struct api *api);
+struct json *status_migration(const struct admin_migration *m);
+/* 1..steps while a step is in force, else 0. */
+unsigned status_step(const struct admin_migration *m);
+struct json *status_guards(const struct admin_migration *m);
+const char *status_verdict(enum shift_verdict v); /* "pass", "breach", "hold" */
+
+/* --- metrics: Prometheus text 0.0.4 --------------------------------------- */
+
+struct family { /* one metric; each row gives its samples */
+	const char *name, *type, *help;
+	void (*show)(struct text *t, const struct family *f, const void *row);
+	double (*value)(const void *row); /* when show is NULL: one sample a row */
+	int arg;
+};
+
+struct group { /* the same families for each of several rows */
+	const struct family *families;
+	size_t n_families;
+	size_t row_bytes;
+	void (*fini)(void *row);
+};
+
+extern const struct group metrics_migrations, metrics_pools, metrics_servers;
+
+/* What rows begin with: "migration=\"api\"", heap memory. */
+struct labels {
+	char *text;
+};
+
+void metrics_head(struct text *t, const char *name, const char *type, const char *help);
+void metrics_value(struct text *t, const char *name, const char *labels, double value);
+/* name="value", escaped, with a comma before it unless it is the first. */
+void metrics_label(struct text *t, const char *name, const char *value);
+
+struct page *metrics_page(const struct api *api);
+void metrics_process(const struct api *api, struct text *out);
+void metrics_take_migration(
+	void *row, const struct admin_migration *m, const struct scale *s);
+void metrics_take_pool(void *row, const struct pool *p);
+void metrics_take_server(void *row, const struct server *s);
+
+/* --- metrics_hist.c: from hist's fine buckets to Prometheus' few ---------- */
+
+enum { METRICS_BUCKETS = 15 };
+extern const double metrics_bound_s[METRICS_BUCKETS];
+
+struct scale *scale_new(void);
+void scale_free(struct scale *s);
+struct scaled {
+	uint64_t upto[METRICS_BUCKETS], count; /* cumulative */
+	double sum_s;
+};
+void scale_apply(const struct scale *s, const struct hist_view *v, struct scaled *out);
+
+/* --- door.c, session.c ---------------------------------------------------- */
+
+struct door {
+	struct api *api;
+	struct net_loop *loop;
+	struct net_acceptor *acceptor; /* NULL: closed */
+	struct link sessions;          /* the longest quiet one first */
+	unsigned n, max;
+	bool read_only;
+};
+
+void door_init(struct door *d, struct api *api, struct net_loop *l, bool read_only);
+void door_open(struct door *d, int fd);
+void door_close(struct door *d); /* its sessions too; may be opened again */
+
+struct session;
+void session_open(struct door *d, struct net_conn *c);
+/* Closes the longest quiet one that waits for a request; false: none does. */
+bool session_evict(struct door *d);
+void session_close_all(struct door *d);
+
+#endif

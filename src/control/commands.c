@@ -1,0 +1,234 @@
+/*
+ * commands - what people ask through admin, and cutback of everything.
+ *
+ * Every change but cutback may carry the generation it was decided on, and loses
+ * politely when that is old (S8). What a person wants takes effect first and is
+ * recorded then; a refusal is a decision, too.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "sluice/base/log.h"
+#include "sluice/proxy.h"
+
+#include "control_priv.h"
+
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+static void say(struct admin_reply *out, unsigned status, const struct track *t)
+{
+	out->status = status;
+	out->has_migration = true;
+	out->phase = t->m.state.phase;
+	out->new_ppm = track_new_ppm(t);
+	out->generation = t->m.generation;
+}
+
+static void reason_of(char out[static REASON_SIZE], enum shift_reason why,
+	const struct admin_request *q)
+{
+	const char *said = or_empty(q->reason);
+
+	(void)snprintf(out, REASON_SIZE, "%s%s%s", shift_reason_text(why),
+		said[0] ? ": " : "", said);
+}
+
+static void refuse(struct control *c, struct track *t, const struct admin_request *q,
+	const char *why, struct admin_reply *out)
+{
+	char reason[REASON_SIZE];
+
+	(void)snprintf(reason, sizeof(reason), "%s refused: %s",
+		shift_command_text(q->command), why);
+	act_tell(c, t,
+		&(struct act){
+			.action = "refused",
+			.actor = or_empty(q->actor),
+			.reason = reason,
+			.next = t->m.state,
+		});
+	say(out, 409, t);
+	(void)snprintf(
+		out->text, sizeof(out->text), "%s: %.400s", track_name(t), reason);
+}
+
+/* A run begins with a plan, after a latch, and with the first rise from idle; and where
+ * an old breach stands that had nothing left to revert (S28). */
+static bool begins_run(const struct track *t, const struct admin_request *q)
+{
+	const enum shift_phase p = t->m.state.phase;
+	const bool at_zero = track_new_ppm(t) == 0;
+	const bool breached = t->engine.verdict == VERDICT_BREACH;
+
+	if (q->command == COMMAND_START)
+		return true;
+	if (q->command == COMMAND_RESUME)
+		return shift_is_latched(p) || (at_zero && breached);
+	return q->command == COMMAND_WEIGHT && at_zero && (p == SHIFT_IDLE || breached);
+}
+
+static void done_text(const struct track *t, uint32_t from_ppm, struct admin_reply *out)
+{
+	const char *phase = shift_phase_text(t->m.state.phase);
+	char from[16], to[16];
+
+	percent_text(from, from_ppm);
+	percent_text(to, track_new_ppm(t));
+	if (from_ppm == track_new_ppm(t))
+		(void)snprintf(out->text, sizeof(out->text), "%s: %s, new has %s",
+			track_name(t), phase, to);
+	else
+		(void)snprintf(out->text, sizeof(out->text),
+			"%s: %s, new had %s and has %s", track_name(t), phase, from,
+			to);
+}
+
+static void obey(struct control *c, struct track *t, const struct admin_request *q,
+	const struct shift_change *change, struct admin_reply *out)
+{
+	const uint32_t from = track_new_ppm(t);
+	char reason[REASON_SIZE];
+
+	reason_of(reason, change->reason, q);
+	const struct act a = {
+		.action = shift_command_text(q->command),
+		.actor = or_empty(q->actor),
+		.reason = reason,
+		.next = change->next,
+		.new_run = change->changed && begins_run(t, q),
+	};
+
+	if (change->changed)
+		act_do(c, t, &a);
+	else
+		act_tell(c, t, &a);
+	say(out, 200, t);
+	if (change->changed)
+		done_text(t, from, out);
+	else
+		(void)snprintf(out->text, sizeof(out->text), "%s: %s", track_name(t),
+			shift_reason_text(change->reason));
+}
+
+static bool is_outdated(const struct track *t, const struct admin_request *q)
+{
+	return q->command != COMMAND_CUTBACK && q->has_generation &&
+	       q->generation != t->m.generation;
+}
+
+static void refuse_outdated(struct control *c, struct track *t,
+	const struct admin_request *q, struct admin_reply *out)
+{
+	char why[128];
+
+	(void)snprintf(why, sizeof(why),
+		"it has changed since generation %llu (now %llu), look again",
+		(unsigned long long)q->generation, (unsigned long long)t->m.generation);
+	refuse(c, t, q, why, out);
+}
+
+static void command_one(struct control *c, struct track *t,
+	const struct admin_request *q, struct admin_reply *out)
+{
+	const struct shift_plan plan =
+		q->command == COMMAND_START ? memory_file_plan(t->config) : t->m.plan;
+
+	if (is_outdated(t, q)) {
+		refuse_outdated(c, t, q, out);
+		return;
+	}
+	struct shift_change change =
+		shift_command(&t->m.state, &plan, q->command, q->new_ppm);
+
+	if (change.refused) {
+		refuse(c, t, q, shift_reason_text(change.reason), out);
+		return;
+	}
+	if (change.changed)
+		t->m.plan = plan;
+	obey(c, t, q, &change, out);
+}
+
+/* --- every migration ----------------------------------------------------- */
+
+static bool cutback_one(
+	struct control *c, struct track *t, const char *actor, const char *reason)
+{
+	struct shift_change change =
+		shift_command(&t->m.state, &t->m.plan, COMMAND_CUTBACK, 0);
+
+	if (!change.changed)
+		return false;
+	act_do(c, t,
+		&(struct act){
+			.action = "cutback",
+			.actor = actor,
+			.reason = reason,
+			.next = change.next,
+		});
+	return true;
+}
+
+/* The value that was read is the one that is done: a signal in between starts this
+ * again. */
+void cutback_all(struct control *c, const char *actor, const char *reason)
+{
+	const uint64_t wanted = live_cutback_wanted(c->live);
+	char text[REASON_SIZE];
+	size_t n = 0;
+
+	(void)snprintf(text, sizeof(text), "every migration: %s", reason);
+	for (size_t i = 0; i < c->n_tracks; i++)
+		n += cutback_one(c, c->tracks[i], actor, text);
+	shelf_cutback(c);
+	live_set_cutback_done(c->live, wanted);
+	proxy_nudge(c->proxy);
+	if (n == 0)
+		record_process(c, "cutback", actor,
+			"every migration: nothing to cut back", NULL);
+	log_warn("every migration is cut back", "actor=%s latched=%zu of=%zu", actor, n,
+		c->n_tracks);
+}
+
+/* The counter first: it acts at once, the latches follow one by one. */
+static void command_all(
+	struct control *c, const struct admin_request *q, struct admin_reply *out)
+{
+	const char *said = or_empty(q->reason);
+
+	if (q->command != COMMAND_CUTBACK) {
+		out->status = 400;
+		(void)snprintf(out->text, sizeof(out->text),
+			"%s needs the name of a migration",
+			shift_command_text(q->command));
+		return;
+	}
+	live_cutback_all(c->live);
+	cutback_all(c, or_empty(q->actor), said[0] ? said : "a person asked");
+	out->status = 200;
+	(void)snprintf(out->text, sizeof(out->text),
+		"all %zu migrations are cut back to legacy", c->n_tracks);
+}
+
+void command(void *arg, const struct admin_request *q, struct admin_reply *out)
+{
+	struct control *c = arg;
+
+	*out = (struct admin_reply){ .status = 200 };
+	if (!q->migration) {
+		command_all(c, q, out);
+		return;
+	}
+	struct track *t = track_find(c, q->migration);
+
+	if (t) {
+		command_one(c, t, q, out);
+		return;
+	}
+	out->status = 404;
+	(void)snprintf(out->text, sizeof(out->text),
+		"there is no migration %s; status lists them", q->migration);
+}

@@ -1,0 +1,182 @@
+/*
+ * control - the worker from start to stop: what is opened in which order, and closed
+ * in the reverse one.
+ *
+ * The admin socket comes first, because it tells whether another process serves this
+ * configuration already: two of them must not share a journal. Weights are touched
+ * when nothing can fail any more, and before any listener accepts; that they do when
+ * every server has been checked once (S10).
+ */
+#include "sluice/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sluice/base/clock.h"
+#include "sluice/base/log.h"
+#include "sluice/base/mem.h"
+#include "sluice/health.h"
+#include "sluice/net/loop.h"
+#include "sluice/pool/stats.h"
+#include "sluice/proxy.h"
+
+#include "control_priv.h"
+
+/* --- health's callbacks -------------------------------------------------- */
+
+static void on_change(void *arg, struct server *s, bool up, const char *why)
+{
+	struct control *c = arg;
+
+	log_line(up ? LOG_INFO : LOG_WARN, up ? "server is up" : "server is down",
+		"pool=%s server=%s reason=%s", server_pool_name(s), server_address(s),
+		why);
+	proxy_nudge(c->proxy);
+}
+
+static void on_settled(void *arg)
+{
+	struct control *c = arg;
+
+	if (c->draining)
+		return;
+	proxy_accept(c->proxy);
+	c->ready = true;
+	c->hooks->ready();
+	log_info("ready", "config=%s migrations=%zu workers=%u", c->file, c->n_tracks,
+		c->config->workers);
+}
+
+/* --- start --------------------------------------------------------------- */
+
+static int load(struct config **out, const char *file)
+{
+	struct config_problems problems = { .n = 0 };
+	int rc = config_load(out, file, &problems);
+
+	check_print(&problems);
+	config_problems_fini(&problems);
+	return rc;
+}
+
+static int open_state(struct control *c, const struct config *config, struct err *err)
+{
+	const struct admin_ops ops = view_ops(c);
+
+	c->loop = net_loop_new(0);
+	if (admin_open(&c->admin, c->loop, &config->admin, &ops, err) != 0)
+		return err_wrap(err, "admin");
+	if (keep_open(c, &config->journal, err) != 0)
+		return -1;
+	signals_open(c);
+	return 0;
+}
+
+static int open_traffic(struct control *c, struct config **config, struct err *err)
+{
+	const struct health_owner owner = {
+		.on_change = on_change,
+		.on_settled = on_settled,
+		.arg = c,
+	};
+	unsigned workers = (*config)->workers;
+
+	c->stats = stats_new(workers);
+	c->registry = registry_new(workers, c->live);
+	if (keep_words(c, *config, err) != 0 ||
+		snapshot_build(&c->snapshot, config, c->registry, err) != 0)
+		return -1;
+	c->config = snapshot_config(c->snapshot);
+	c->proxy = proxy_new(workers, c->registry, c->stats);
+	if (proxy_start(c->proxy, err) != 0 ||
+		proxy_publish(c->proxy, c->snapshot, err) != 0)
+		return -1;
+	tracks_follow(c);
+	c->health = health_new(c->loop, &owner);
+	health_update(c->health, snapshot_pools(c->snapshot), c->config->n_pools);
+	return 0;
+}
+
+static void tell_start(struct control *c)
+{
+	char reason[REASON_SIZE];
+
+	if (c->lost_why.code != ERR_NONE)
+		(void)snprintf(reason, sizeof(reason),
+			"kept state was lost, nothing goes to new until a person says "
+			"so: %.500s",
+			c->lost_why.text);
+	else
+		(void)snprintf(reason, sizeof(reason), "%s",
+			c->first_start ? "first start, the file's weights hold"
+				       : "started from what was kept");
+	record_process(c, c->lost_why.code != ERR_NONE ? "lost" : "start_up", "start",
+		reason, NULL);
+	log_info("started", "config=%s state=%s", c->file, reason);
+}
+
+static void begin(struct control *c)
+{
+	tell_start(c);
+	tracks_hear_file(c);
+	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
+		cutback_all(c, "signal",
+			"a cutback that was not finished before the start");
+	journal_start(c->journal);
+	c->ticker = net_ticker_new(c->loop, 100, NET_FIRST, tick, c);
+	net_wake(c->waker); /* for signals that came before it */
+}
+
+static void close_all(struct control *c)
+{
+	net_ticker_free(c->ticker);
+	health_free(c->health);
+	admin_close(c->admin);
+	tracks_free(c);
+	snapshot_unref(c->snapshot); /* the proxy has its own */
+	proxy_free(c->proxy);
+	registry_free(c->registry);
+	stats_free(c->stats);
+	signals_close(c);
+	keep_close(c);
+	net_loop_free(c->loop);
+	free(c->reload_error);
+	free(c->file);
+}
+
+static int open_all(struct control *c, struct config **config, struct err *err)
+{
+	if (open_state(c, *config, err) != 0)
+		return -1;
+	return open_traffic(c, config, err);
+}
+
+int control_run(const char *config_file, const struct control_hooks *hooks)
+{
+	struct control c = {
+		.hooks = hooks,
+		.started_us = clock_wall_us(),
+		.running_is_file = true,
+	};
+	struct config *config = NULL;
+	struct err err = { .code = ERR_NONE };
+
+	list_init(&c.shelf);
+	if (load(&config, config_file) != 0)
+		return 1;
+	log_setup(
+		(enum log_level)config->log_level, (enum log_format)config->log_format);
+	c.file = mem_text(config->file);
+	int rc = open_all(&c, &config, &err);
+
+	if (rc == 0) {
+		begin(&c);
+		net_loop_run(c.loop);
+		log_info("stopped", "");
+	} else {
+		(void)fprintf(stderr, "sluice: %s\n", err.text);
+	}
+	close_all(&c);
+	config_free(config);
+	return rc == 0 ? 0 : 1;
+}

@@ -1,0 +1,222 @@
+/*
+ * control_priv - the one struct control, and what its files do for each other.
+ *
+ * control.c opens and closes everything, store.c the journal and the live file;
+ * tracks.c keeps a track for each migration; tick.c asks its engine ten times a
+ * second; act.c is the only place where a state changes; record.c writes it down;
+ * reload.c, signals.c and commands.c bring the wishes of people; view.c shows.
+ */
+#ifndef SLUICE_CONTROL_PRIV_H
+#define SLUICE_CONTROL_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/admin.h"
+#include "sluice/base/hist.h"
+#include "sluice/base/list.h"
+#include "sluice/config.h"
+#include "sluice/control/evidence.h"
+#include "sluice/control/guards.h"
+#include "sluice/control/memory.h"
+#include "sluice/journal.h"
+#include "sluice/pool/migration.h"
+#include "sluice/pool/pool.h"
+#include "sluice/shift.h"
+
+struct control_hooks;
+struct health;
+struct net_loop;
+struct net_ticker;
+struct net_waker;
+struct proxy;
+struct snapshot;
+struct window;
+
+enum { WHOLE_PPM = 1000000, ACTOR_SIZE = 96, REASON_SIZE = 768 };
+
+/* The last decision of a migration, with texts of its own. */
+struct kept_decision {
+	struct decision d;
+	char actor[ACTOR_SIZE], reason[REASON_SIZE], config_hash[DIGEST_HEX_SIZE];
+};
+
+/* A plan's rise that waits for SQLite. It is dropped when anything else happens to
+ * the migration meanwhile: then the generation is another one. */
+struct rise {
+	bool waits, new_run;
+	uint64_t seq, generation;
+	struct shift_state next;
+};
+
+/* What control knows of one migration of the configuration in force. */
+struct track {
+	const struct config_migration *config;
+	struct migration *live;
+	struct live_word *word;
+	struct pool *pool[N_SIDES];
+	struct memory m;
+	bool plan_pending; /* the file's plan is another one (S6) */
+
+	struct guard_set guards;
+	struct engine engine;
+	struct pivot pivot;           /* of p95_ratio; else unused */
+	struct migration_counts seen; /* at the last tick */
+	enum shift_reason held;
+	uint64_t spill_since_ms, floor_since_ms; /* 0: it does not, it is not */
+	struct rise rise;
+
+	struct window *window;     /* NULL before the first traffic */
+	struct window_view view;   /* as of the last second */
+	struct kept_decision last; /* d.action NULL: none yet */
+	unsigned epoch;            /* of the reload that saw it last */
+};
+
+/* The memory of a migration that the configuration does not have now. */
+struct shelved {
+	struct link link;
+	char name[CONFIG_NAME_SIZE];
+	struct memory m;
+	bool damaged;
+};
+
+struct control {
+	const struct control_hooks *hooks;
+	char *file;
+	struct net_loop *loop;
+	struct admin *admin;
+	struct journal *journal;
+	struct live *live;
+	struct stats *stats;
+	struct registry *registry;
+	struct proxy *proxy;
+	struct health *health;
+	struct net_ticker *ticker;
+	struct net_waker *waker; /* of signals */
+	struct snapshot *snapshot;
+	const struct config *config; /* the snapshot's */
+
+	struct track **tracks;
+	size_t n_tracks;
+	unsigned epoch;
+	struct link shelf;
+	bool lost;        /* at this start: the journal or the live file */
+	bool first_start; /* nothing was kept of any migration */
+	struct err lost_why;
+
+	unsigned ticks;
+	uint64_t tick_ms, boot_ms; /* when the last tick was, on two clocks */
+	uint64_t taint_until_ms;
+	uint64_t lag_us[2]; /* the worst of this half minute and the last */
+	struct journal_status journal_status;
+	uint64_t away_since_ms; /* PostgreSQL; 0: it is not */
+
+	uint64_t started_us;
+	bool ready, draining, running_is_file;
+	char *reload_error;
+};
+
+/* --- check.c: problems told to people ------------------------------------ */
+
+void check_print(const struct config_problems *p);
+/* What can be tried without side effects. */
+int check_certificates(const struct config *c, struct err *err);
+
+/* --- store.c: the journal and the live file ------------------------------ */
+
+int keep_open(struct control *c, const struct config_journal *j, struct err *err);
+void keep_close(struct control *c);
+/* The kept memory of a migration, taken from the shelf; false: there is none. */
+bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged);
+void shelf_put(struct control *c, const char *name, const struct memory *m);
+void shelf_cutback(struct control *c);
+/* A word in the live file for each migration; those are never given back. */
+int keep_words(struct control *c, const struct config *config, struct err *err);
+
+/* --- tracks.c ------------------------------------------------------------ */
+
+/* The migrations of c->snapshot: tracks that stay keep all they know, new ones begin
+ * by S2, those that left go to the shelf. actor: who loaded the file. */
+void tracks_follow(struct control *c);
+/* What the file now wishes and did not before (S1, S7, S42), each a decision. */
+void tracks_hear_file(struct control *c);
+void tracks_free(struct control *c);
+struct track *track_find(struct control *c, const char *name);
+const char *track_name(const struct track *t);
+uint32_t track_new_ppm(const struct track *t);
+/* New samples only: what was routed before counts for nothing any more (S28). */
+void track_new_run(struct track *t);
+void track_new_step(struct track *t);
+void track_publish_pivot(struct track *t); /* p95_ratio's two thresholds */
+
+/* --- window.c ------------------------------------------------------------ */
+
+/* Each second; true once every ten seconds, when the view is of those and has traffic.
+ */
+bool window_second(struct track *t, uint64_t now_ms);
+/* t->view as of now. */
+void window_look(struct track *t, uint64_t now_ms);
+void window_free(struct window *w);
+
+/* --- tick.c, held.c ------------------------------------------------------ */
+
+void tick(void *arg);
+struct beat { /* one tick's time */
+	uint64_t now_ms;
+	int64_t dt_ms;
+	bool tainted; /* sluice stood still (S30, S31) */
+};
+enum shift_reason held_reason(
+	const struct control *c, struct track *t, const struct beat *b);
+/* PostgreSQL is away for longer than the grace. */
+bool held_by_outage(const struct control *c, uint64_t now_ms);
+
+/* --- act.c: order of effect and record ----------------------------------- */
+
+struct act {
+	const char *action, *actor, *reason;
+	struct shift_state next;
+	bool new_run;
+	bool waits;                  /* a rise takes effect when it is committed */
+	const struct sample *sample; /* NULL: no tick decided this */
+};
+
+void act_do(struct control *c, struct track *t, const struct act *a);
+/* Nothing changes, but it is a decision all the same: a refusal, a no-op. */
+void act_tell(struct control *c, struct track *t, const struct act *a);
+void act_committed(struct control *c, uint64_t seq);
+/* What the next start shall find of t. */
+struct memory act_to_keep(const struct track *t);
+
+/* --- record.c ------------------------------------------------------------ */
+
+struct before { /* a migration as it was: what a decision was made on */
+	struct memory m;
+	struct engine engine;
+	uint32_t ppm;
+};
+/* after: what is kept for the next start. Returns the journal's number. */
+uint64_t record(struct control *c, struct track *t, const struct act *a,
+	const struct before *was, const struct memory *after);
+/* A decision about the whole process, with the states of all migrations. */
+void record_process(struct control *c, const char *action, const char *actor,
+	const char *reason, const char *evidence_json);
+void percent_text(char out[static 16], uint32_t ppm);
+
+/* --- reload.c, signals.c ------------------------------------------------- */
+
+void reload(struct control *c);
+
+void signals_open(struct control *c);
+void signals_close(struct control *c);
+void drain(struct control *c);
+
+/* --- commands.c, view.c: what admin asks --------------------------------- */
+
+void command(void *arg, const struct admin_request *q, struct admin_reply *out);
+/* Latches every migration, then says that what was wanted is done. */
+void cutback_all(struct control *c, const char *actor, const char *reason);
+struct admin_ops view_ops(struct control *c);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * record - a decision written down: in the journal with its evidence and the state
+ * after it, in the log in one line, and in the track for status.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/base/clock.h"
+#include "sluice/base/log.h"
+#include "sluice/base/mem.h"
+
+#include "control_priv.h"
+
+void percent_text(char out[static 16], uint32_t ppm)
+{
+	(void)snprintf(out, 16, "%.6g%%", (double)ppm / 10000);
+}
+
+/* --- the log ------------------------------------------------------------- */
+
+static const struct {
+	const char *action, *phrase;
+	enum log_level level;
+} phrases[] = {
+	{ "advance", "shift advanced", LOG_INFO },
+	{ "done", "shift done", LOG_INFO },
+	{ "revert", "shift reverted", LOG_WARN },
+	{ "cutback", "shift cut back", LOG_WARN },
+	{ "weight", "weight set", LOG_INFO },
+	{ "start", "plan started", LOG_INFO },
+	{ "pause", "plan paused", LOG_INFO },
+	{ "resume", "resumed", LOG_INFO },
+	{ "abort", "plan aborted", LOG_INFO },
+	{ "timeout", "step timed out", LOG_WARN },
+	{ "refused", "wish refused", LOG_WARN },
+	{ "lost", "state lost", LOG_ERROR },
+	{ "start_up", "state found", LOG_INFO },
+};
+
+static void tell(const struct decision *d)
+{
+	const char *phrase = "decision";
+	enum log_level level = LOG_INFO;
+	char from[16], to[16];
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+		if (strcmp(d->action, phrases[i].action) == 0) {
+			phrase = phrases[i].phrase;
+			level = phrases[i].level;
+		}
+	}
+	percent_text(from, d->from_ppm);
+	percent_text(to, d->to_ppm);
+	log_line(level, phrase,
+		"migration=%s from=%s to=%s phase=%s actor=%s reason=%s "
+		"generation=%llu",
+		d->migration, from, to, d->phase_to, d->actor, d->reason,
+		(unsigned long long)d->generation);
+}
+
+/* --- one migration ------------------------------------------------------- */
+
+static char *evidence_of(
+	const struct track *t, const struct act *a, const struct before *was)
+{
+	bool has_pivot = guards_find(&t->guards, GUARD_P95_RATIO) != NULL;
+
+	return evidence_print(&(struct evidence){
+		.memory = &was->m,
+		.guards = &t->guards,
+		.engine = &was->engine,
+		.sample = a->sample,
+		.window = &t->view,
+		.pivot_legacy_ms = has_pivot ? pivot_legacy_ms(&t->pivot) : 0,
+	});
+}
+
+static void keep_last(struct track *t, const struct decision *d)
+{
+	struct kept_decision *k = &t->last;
+
+	k->d = *d;
+	(void)snprintf(k->actor, sizeof(k->actor), "%s", d->actor);
+	(void)snprintf(k->reason, sizeof(k->reason), "%s", d->reason);
+	(void)snprintf(k->config_hash, sizeof(k->config_hash), "%s", d->config_hash);
+	k->d.migration = ""; /* the track has the name, and the config may go */
+	k->d.actor = k->actor;
+	k->d.reason = k->reason;
+	k->d.config_hash = k->config_hash;
+	k->d.evidence_json = NULL;
+}
+
+static void fill_name(struct journal_state *s, const struct track *t)
+{
+	(void)snprintf(s->migration, sizeof(s->migration), "%s", track_name(t));
+}
+
+uint64_t record(struct control *c, struct track *t, const struct act *a,
+	const struct before *was, const struct memory *after)
+{
+	window_look(t, clock_mono_ms());
+
+	char *evidence = evidence_of(t, a, was);
+	char *kept = memory_print(after);
+	struct journal_state state = { .generation = after->generation, .json = kept };
+	struct decision d = {
+		.wall_us = clock_wall_us(),
+		.migration = track_name(t),
+		.action = a->action,
+		.phase_from = shift_phase_text(was->m.state.phase),
+		.phase_to = shift_phase_text(after->state.phase),
+		.from_ppm = was->ppm,
+		.to_ppm = memory_new_ppm(after),
+		.actor = a->actor,
+		.reason = a->reason,
+		.evidence_json = evidence,
+		.config_hash = c->config->hash,
+		.generation = after->generation,
+	};
+
+	digest_uuid7(d.wall_us, d.id);
+	fill_name(&state, t);
+	uint64_t seq = journal_append(c->journal, &d, &state, 1);
+
+	tell(&d);
+	keep_last(t, &d);
+	free(kept);
+	free(evidence);
+	return seq;
+}
+
+/* --- the process --------------------------------------------------------- */
+
+void record_process(struct control *c, const char *action, const char *actor,
+	const char *reason, const char *evidence_json)
+{
+	struct journal_state *states = mem_zero((c->n_tracks + 1) * sizeof(*states));
+	char **texts = mem_zero((c->n_tracks + 1) * sizeof(*texts));
+	const struct decision d = {
+		.wall_us = clock_wall_us(),
+		.migration = "",
+		.action = action,
+		.phase_from = "",
+		.phase_to = "",
+		.actor = actor,
+		.reason = reason,
+		.evidence_json = evidence_json,
+		.config_hash = c->config->hash,
+	};
+
+	for (size_t i = 0; i < c->n_tracks; i++) {
+		struct memory m = act_to_keep(c->tracks[i]);
+
+		texts[i] = memory_print(&m);
+		states[i].generation = m.generation;
+		states[i].json = texts[i];
+		fill_name(&states[i], c->tracks[i]);
+	}
+	(void)journal_append(c->journal, &d, states, c->n_tracks);
+	for (size_t i = 0; i < c->n_tracks; i++)
+		free(texts[i]);
+	free(texts);
+	free(states);
+}

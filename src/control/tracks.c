@@ -1,0 +1,318 @@
+/*
+ * tracks - one track for each migration of the configuration in force: made when the
+ * migration is first seen, led over each reload, shelved when it leaves.
+ *
+ * A reload is a three-way merge: what the file said last, what runs, what the file
+ * says now. Only what changed in the file is a wish (S1, S7).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/base/log.h"
+#include "sluice/base/mem.h"
+#include "sluice/proxy.h"
+
+#include "control_priv.h"
+
+const char *track_name(const struct track *t)
+{
+	return t->config->name;
+}
+
+uint32_t track_new_ppm(const struct track *t)
+{
+	return memory_new_ppm(&t->m);
+}
+
+struct track *track_find(struct control *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_tracks; i++) {
+		if (strcmp(track_name(c->tracks[i]), name) == 0)
+			return c->tracks[i];
+	}
+	return NULL;
+}
+
+/* --- runs and steps ------------------------------------------------------ */
+
+void track_new_step(struct track *t)
+{
+	const struct shift_state *s = &t->m.state;
+	struct engine_params p = engine_defaults();
+	bool in_step = s->phase == SHIFT_RUNNING || s->phase == SHIFT_WAITING ||
+		       s->phase == SHIFT_PAUSED;
+
+	if (in_step && s->step < t->m.plan.n_steps) {
+		p.min_hold_ms = t->m.plan.step[s->step].hold_ms;
+		p.max_hold_ms = t->m.plan.step[s->step].timeout_ms;
+	}
+	engine_step(&t->engine);
+	t->engine.p.min_hold_ms = p.min_hold_ms;
+	t->engine.p.max_hold_ms = p.max_hold_ms;
+	guards_ask(&t->engine, track_new_ppm(t));
+}
+
+/* What is under way counts for the old run only; what was counted since the last tick
+ * was of the old run, too. */
+static void drop_samples(struct track *t)
+{
+	t->m.run++;
+	migration_set_run(t->live, t->m.run);
+	migration_sum(t->live, &t->seen);
+}
+
+void track_new_run(struct track *t)
+{
+	drop_samples(t);
+	migration_set_seen_new(t->live, false);
+	engine_start(&t->engine);
+	track_new_step(t);
+}
+
+/* --- guards -------------------------------------------------------------- */
+
+void track_publish_pivot(struct track *t)
+{
+	if (guards_find(&t->guards, GUARD_P95_RATIO))
+		migration_set_ratio_us(t->live,
+			(uint64_t)(pivot_legacy_ms(&t->pivot) * 1000),
+			(uint64_t)(pivot_new_ms(&t->pivot) * 1000));
+	else
+		migration_set_ratio_us(t->live, 0, 0);
+}
+
+static void publish_thresholds(struct track *t)
+{
+	const struct guard_def *latency = guards_find(&t->guards, GUARD_P95_LATENCY);
+
+	migration_set_slow_us(t->live, latency ? latency->slow_us : 0);
+	track_publish_pivot(t);
+}
+
+static void begin_pivot(struct track *t, const struct guard_set *old)
+{
+	const struct guard_def *d = guards_find(&t->guards, GUARD_P95_RATIO);
+	const struct guard_def *was = old ? guards_find(old, GUARD_P95_RATIO) : NULL;
+
+	if (d && (!was || !guards_equal(d, was)))
+		pivot_init(&t->pivot, was ? pivot_legacy_ms(&t->pivot) : 0, 0.95,
+			d->ratio, d->t_min_ms);
+}
+
+static void begin_guards(struct control *c, struct track *t)
+{
+	t->guards = guards_of(t->config, &c->config->timeouts);
+	guards_init_engine(&t->engine, &t->guards);
+	begin_pivot(t, NULL);
+	publish_thresholds(t);
+	track_new_run(t);
+}
+
+static void follow_guards(struct control *c, struct track *t)
+{
+	const struct guard_set old = t->guards;
+
+	t->guards = guards_of(t->config, &c->config->timeouts);
+	if (!guards_change_engine(&t->engine, &old, &t->guards))
+		return;
+	begin_pivot(t, &old);
+	publish_thresholds(t);
+	drop_samples(t);
+	guards_ask(&t->engine, track_new_ppm(t));
+	log_info(
+		"guards changed", "migration=%s guards=%u", track_name(t), t->guards.n);
+}
+
+/* --- making and following ------------------------------------------------ */
+
+static void look_at(struct control *c, struct track *t, size_t i)
+{
+	const struct config_migration *m = &c->config->migrations[i];
+	struct pool *const *pools = snapshot_pools(c->snapshot);
+
+	t->config = m;
+	t->live = snapshot_migrations(c->snapshot)[i];
+	t->word = migration_word(t->live);
+	t->pool[SIDE_LEGACY] = pools[m->legacy];
+	t->pool[SIDE_NEW] = pools[m->new_];
+	t->epoch = c->epoch;
+}
+
+static enum memory_origin remember(struct control *c, struct track *t)
+{
+	struct memory kept = { .run = 0 };
+	bool damaged = false;
+	bool is_kept = shelf_take(c, track_name(t), &kept, &damaged);
+	struct live_value live = live_load(t->word);
+
+	/* A damaged state still tells its generation. */
+	if (damaged && live.generation < kept.generation)
+		live.generation = kept.generation;
+	return memory_at_start(&t->m,
+		&(struct memory_found){
+			.kept = is_kept && !damaged ? &kept : NULL,
+			.live = live,
+			.lost = damaged || (c->lost && c->epoch == 1),
+		},
+		t->config);
+}
+
+/* was: what the live file said before this start. */
+static void tell_origin(struct control *c, struct track *t, enum memory_origin origin,
+	struct live_value was)
+{
+	const struct act a = {
+		.action = origin == ORIGIN_LOST ? "lost" : "start_up",
+		.actor = "start",
+		.reason = memory_origin_text(origin),
+		.next = t->m.state,
+	};
+	const struct before before = {
+		.m = t->m,
+		.engine = t->engine,
+		.ppm = was.latch == LIVE_OPEN ? was.new_ppm : 0,
+	};
+
+	if (origin != ORIGIN_FIRST)
+		c->first_start = false;
+	if (origin != ORIGIN_KEPT && origin != ORIGIN_FIRST)
+		(void)record(c, t, &a, &before, &t->m);
+}
+
+static struct track *begin(struct control *c, size_t i)
+{
+	struct track *t = mem_zero(sizeof(*t));
+
+	look_at(c, t, i);
+	const struct live_value was = live_load(t->word);
+	enum memory_origin origin = remember(c, t);
+
+	live_store(t->word, memory_live(&t->m));
+	migration_set_passed_ppm(t->live, t->m.state.passed_ppm);
+	begin_guards(c, t);
+	tell_origin(c, t, origin, was);
+	return t;
+}
+
+static void follow(struct control *c, struct track *t, size_t i)
+{
+	const struct shift_plan plan = memory_file_plan(&c->config->migrations[i]);
+
+	look_at(c, t, i);
+	follow_guards(c, t);
+	t->plan_pending = memory_adopt_plan(&t->m, &plan);
+}
+
+static void end(struct track *t)
+{
+	if (!t)
+		return;
+	window_free(t->window);
+	free(t);
+}
+
+static void shelve_unseen(struct control *c, struct track **old, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (old[i]->epoch == c->epoch)
+			continue;
+		/* Its config is still there: the old snapshot goes later. */
+		shelf_put(c, track_name(old[i]), &old[i]->m);
+		end(old[i]);
+	}
+}
+
+void tracks_follow(struct control *c)
+{
+	struct track **old = c->tracks;
+	const size_t n_old = c->n_tracks, n = c->config->n_migrations;
+	struct track **now = mem_alloc((n + 1) * sizeof(struct track *));
+
+	c->epoch++;
+	for (size_t i = 0; i < n; i++) {
+		struct track *t = track_find(c, c->config->migrations[i].name);
+
+		if (t)
+			follow(c, t, i);
+		else
+			t = begin(c, i);
+		now[i] = t;
+	}
+	shelve_unseen(c, old, n_old);
+	c->tracks = now;
+	c->n_tracks = n;
+	free(old);
+}
+
+void tracks_free(struct control *c)
+{
+	for (size_t i = 0; i < c->n_tracks; i++)
+		end(c->tracks[i]);
+	free(c->tracks);
+	c->tracks = NULL;
+	c->n_tracks = 0;
+}
+
+/* --- the file's wishes --------------------------------------------------- */
+
+/* The rise of a latched migration is refused, and not tried again at the next reload:
+ * the file as last loaded has been heard. */
+static void hear_weight(struct control *c, struct track *t)
+{
+	const uint32_t wish = t->config->new_ppm;
+	char reason[128], from[16], to[16];
+
+	if (t->m.file_ppm == wish)
+		return;
+	percent_text(from, t->m.file_ppm);
+	percent_text(to, wish);
+	t->m.file_ppm = wish;
+
+	struct shift_change change =
+		shift_command(&t->m.state, &t->m.plan, COMMAND_WEIGHT, wish);
+	(void)snprintf(reason, sizeof(reason),
+		"the file's weight changed from %s to %s%s%s", from, to,
+		change.refused ? ": " : "",
+		change.refused ? shift_reason_text(change.reason) : "");
+	const struct act a = {
+		.action = change.refused ? "refused" : "weight",
+		.actor = "file",
+		.reason = reason,
+		.next = change.next,
+	};
+
+	if (change.changed)
+		act_do(c, t, &a);
+	else
+		act_tell(c, t, &a);
+}
+
+static void hear_autostart(struct control *c, struct track *t)
+{
+	if (!memory_autostarts(&t->m, t->config))
+		return;
+	t->m.plan = memory_file_plan(t->config);
+
+	struct shift_change change =
+		shift_command(&t->m.state, &t->m.plan, COMMAND_START, 0);
+	const struct act a = {
+		.action = "start",
+		.actor = "plan",
+		.reason = "autostart of a plan that is loaded for the first time",
+		.next = change.next,
+		.new_run = true,
+		.waits = true,
+	};
+
+	if (change.changed)
+		act_do(c, t, &a);
+}
+
+void tracks_hear_file(struct control *c)
+{
+	for (size_t i = 0; i < c->n_tracks; i++) {
+		hear_weight(c, c->tracks[i]);
+		hear_autostart(c, c->tracks[i]);
+	}
+}

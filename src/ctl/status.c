@@ -1,0 +1,198 @@
+/*
+ * sluicectl status: two lines a migration, legacy above new, and below the table what
+ * is not as it should be.
+ */
+#include <string.h>
+
+#include "ctl_priv.h"
+
+enum { BAR = 10, FEW_SAMPLES = 200 };
+
+static const struct column columns[] = {
+	{ .head = "MIGRATION" },
+	{ .head = "PHASE" },
+	{ .head = "WEIGHT", .right = true },
+	{ .head = "POOL" },
+	{ .head = "HEALTHY", .right = true },
+	{ .head = "RPS", .right = true },
+	{ .head = "ERRORS", .right = true },
+	{ .head = "P50", .right = true },
+	{ .head = "P95", .right = true },
+	{ .head = "P99", .right = true },
+	{ .head = "EVIDENCE" },
+	{ .head = "LAST DECISION" },
+};
+
+static enum colour phase_colour(const char *phase)
+{
+	if (strcmp(phase, "reverted") == 0 || strcmp(phase, "cutback") == 0)
+		return COLOUR_BAD;
+	if (strcmp(phase, "running") == 0 || strcmp(phase, "done") == 0)
+		return COLOUR_GOOD;
+	return COLOUR_WARN;
+}
+
+/* --- a pool's cells ------------------------------------------------------------ */
+
+static void cell_pool(struct grid *t, const struct json *pool, const char *side)
+{
+	const char *name = json_text(pool, "name", "");
+
+	if (strcmp(name, side) == 0)
+		grid_cell(t, COLOUR_NONE, "%s", side);
+	else
+		grid_cell(t, COLOUR_NONE, "%s (%s)", side, name);
+}
+
+static void cell_healthy(struct grid *t, const struct json *pool)
+{
+	long long healthy = json_int(pool, "healthy", 0);
+	long long all = json_int(pool, "servers_total", 0);
+	enum colour some = healthy == 0 ? COLOUR_BAD : COLOUR_WARN;
+
+	grid_cell(t, healthy < all ? some : COLOUR_NONE, "%lld/%lld", healthy, all);
+}
+
+static void cell_percentile(struct grid *t, const struct json *pool, const char *key)
+{
+	long long samples = json_int(pool, "samples", 0);
+	char text[SHOW_SIZE];
+
+	show_ms(json_number(pool, key, 0), text);
+	if (samples == 0)
+		grid_cell(t, COLOUR_NONE, "-");
+	else
+		grid_cell(
+			t, COLOUR_NONE, "%s%s", samples < FEW_SAMPLES ? "~" : "", text);
+}
+
+static void cells_pool(struct grid *t, const struct json *pool, const char *side)
+{
+	double rps = json_number(pool, "rps", 0);
+	double errors = json_number(pool, "error_percent", 0);
+
+	cell_pool(t, pool, side);
+	cell_healthy(t, pool);
+	grid_cell(t, COLOUR_NONE, "%.1f", rps);
+	if (rps > 0)
+		grid_cell(t, errors > 0 ? COLOUR_WARN : COLOUR_NONE, "%.2f %%", errors);
+	else
+		grid_cell(t, COLOUR_NONE, "-");
+	cell_percentile(t, pool, "p50_ms");
+	cell_percentile(t, pool, "p95_ms");
+	cell_percentile(t, pool, "p99_ms");
+}
+
+/* --- the migration's cells ------------------------------------------------------- */
+
+static void cell_evidence(struct grid *t, const struct json *guard)
+{
+	const struct json *all = json_get(guard, "guards");
+	char bar[BAR + 1] = "";
+	long long most = 0;
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		long long percent = json_int(json_at(all, i), "bar_percent", 0);
+
+		most = percent > most ? percent : most;
+	}
+	if (json_count(all) == 0) {
+		grid_cell(t, COLOUR_NONE, "no guard");
+		return;
+	}
+	for (int i = 0; i < BAR; i++)
+		bar[i] = most * BAR >= (i + 1LL) * 100 ? '#' : '.';
+	grid_cell(t,
+		most >= 100  ? COLOUR_BAD
+		: most >= 50 ? COLOUR_WARN
+			     : COLOUR_NONE,
+		"[%s] %3lld %%", bar, most);
+}
+
+/* "advance 5 % -> 25 % by plan, 3m ago" */
+static void cell_decision(struct grid *t, const struct json *d)
+{
+	double from = json_number(d, "from_percent", 0);
+	double to = json_number(d, "to_percent", 0);
+	char move[3 * SHOW_SIZE] = "", ago[SHOW_SIZE];
+	char from_text[SHOW_SIZE], to_text[SHOW_SIZE];
+
+	if (!json_has(d, "action")) {
+		grid_cell(t, COLOUR_NONE, "-");
+		return;
+	}
+	show_percent(from, from_text);
+	show_percent(to, to_text);
+	if (from < to || from > to)
+		snprintf(move, sizeof(move), " %s -> %s", from_text, to_text);
+	show_ago(json_text(d, "time", ""), ago);
+	grid_cell(t, COLOUR_NONE, "%s%s by %s, %s", json_text(d, "action", ""), move,
+		json_text(d, "actor", ""), ago);
+}
+
+static void cell_step(struct grid *t, const struct json *m)
+{
+	long long step = json_int(m, "step", 0);
+
+	if (step > 0)
+		grid_cell(t, COLOUR_NONE, "step %lld/%lld", step,
+			(long long)json_int(m, "steps", 0));
+	else
+		grid_cell(t, COLOUR_NONE, "%s", "");
+}
+
+static void add_migration(struct grid *t, const struct json *m)
+{
+	const struct json *pools = json_get(m, "pools");
+	const struct json *last = json_get(m, "last_decision");
+	const char *phase = json_text(m, "phase", "");
+	char weight[SHOW_SIZE];
+
+	show_percent(json_number(m, "weight_percent", 0), weight);
+	grid_cell(t, COLOUR_BOLD, "%s", json_text(m, "name", ""));
+	grid_cell(t, phase_colour(phase), "%s", phase);
+	grid_cell(t, COLOUR_BOLD, "%s", weight);
+	cells_pool(t, json_get(pools, "legacy"), "legacy");
+	grid_cell(t, COLOUR_NONE, "%s", "");
+	cell_decision(t, last);
+
+	grid_cell(t, COLOUR_NONE, "%s", "");
+	cell_step(t, m);
+	grid_cell(t, COLOUR_NONE, "%s", "");
+	cells_pool(t, json_get(pools, "new"), "new");
+	cell_evidence(t, json_get(m, "guard"));
+	grid_cell(t, COLOUR_NONE, "%s", json_text(last, "reason", ""));
+}
+
+static void print(const struct json *status)
+{
+	struct grid *t = grid_new(columns, sizeof(columns) / sizeof(columns[0]));
+	const struct json *all = json_get(status, "migrations");
+
+	for (size_t i = 0; i < json_count(all); i++)
+		add_migration(t, json_at(all, i));
+	if (json_count(all) > 0)
+		grid_print(t, stdout, show_colours(), show_width());
+	else
+		puts("no migrations are configured");
+	grid_free(t);
+	ctl_notes(status, stdout);
+}
+
+enum ctl_exit verb_status(const struct args *a)
+{
+	struct err err = { .code = ERR_NONE };
+	enum ctl_exit done = CTL_DONE;
+	struct reply r;
+
+	if (client_ask(args_socket(a), "/v1/status", NULL, &r, &err) != 0)
+		return ctl_complain(CTL_UNREACHABLE, "%s", err.text);
+	if (r.status != 200 || r.json == NULL)
+		done = ctl_complain_reply(&r);
+	else if (a->value[OPTION_JSON] != NULL)
+		fputs(r.text, stdout);
+	else
+		print(r.json);
+	reply_fini(&r);
+	return done;
+}

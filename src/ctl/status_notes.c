@@ -1,0 +1,127 @@
+/*
+ * The notes below the table: one line for everything that an operator should know,
+ * with the way out where there is one.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "ctl_priv.h"
+
+static void note(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(FILE *f, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs("note: ", f);
+	show_clean(f, text);
+	fputc('\n', f);
+}
+
+static void process_notes(const struct json *p, FILE *f)
+{
+	if (json_bool(p, "draining", false))
+		note(f, "sluice is draining: it stops when its connections are done");
+	else if (!json_bool(p, "ready", true))
+		note(f, "not ready: servers are not checked yet");
+	if (!json_bool(p, "running_is_file", true))
+		note(f,
+			"running configuration is not the file: %s; correct %s and "
+			"send "
+			"SIGHUP",
+			json_text(p, "reload_error", ""),
+			json_text(p, "config_file", ""));
+}
+
+static void journal_notes(const struct json *j, FILE *f)
+{
+	if (json_bool(j, "failing", false))
+		note(f,
+			"the journal cannot be written: %s; traffic and cutback go on, "
+			"plans do not advance",
+			json_text(j, "trouble", ""));
+	if (strcmp(json_text(j, "forward", ""), "away") == 0)
+		note(f,
+			"PostgreSQL is away since %s: %lld rows wait on this machine; "
+			"%s",
+			json_text(j, "away_since", "?"),
+			(long long)json_int(j, "waiting", 0),
+			json_text(j, "trouble", ""));
+}
+
+static void server_notes(const struct json *pool, FILE *f)
+{
+	const struct json *all = json_get(pool, "servers");
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		const struct json *s = json_at(all, i);
+		const char *address = json_text(s, "address", "");
+		const char *name = json_text(pool, "name", "");
+
+		if (strcmp(json_text(s, "health", ""), "down") == 0)
+			note(f, "server %s of pool %s is down: %s", address, name,
+				json_text(s, "reason", ""));
+		else if (json_bool(s, "ejected", false))
+			note(f,
+				"server %s of pool %s is ejected: it failed several "
+				"times "
+				"in a row",
+				address, name);
+	}
+}
+
+static void guard_notes(const char *name, const struct json *guard, FILE *f)
+{
+	const struct json *all = json_get(guard, "guards");
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		const struct json *g = json_at(all, i);
+
+		if (json_int(g, "bar_percent", 0) > 0)
+			note(f, "%s: %s %s", name, json_text(g, "name", ""),
+				json_text(g, "text", ""));
+	}
+}
+
+static void migration_notes(const struct json *m, FILE *f)
+{
+	const char *name = json_text(m, "name", "");
+	const char *held = json_text(m, "held_text", NULL);
+	double weight = json_number(m, "weight_percent", 0);
+	double effective = json_number(m, "effective_percent", weight);
+
+	if (json_bool(m, "latched", false))
+		note(f,
+			"%s is latched: all traffic is on legacy; sluicectl resume %s "
+			"clears "
+			"the latch and moves nothing",
+			name, name);
+	else if (fabs(effective - weight) > 0.00005)
+		note(f, "%s: %g %% in effect, not %g %%", name, effective, weight);
+	if (held != NULL && strcmp(json_text(m, "phase", ""), "running") == 0)
+		note(f, "%s does not advance: %s", name, held);
+	if (json_bool(m, "plan_pending", false))
+		note(f,
+			"%s: the file's plan is not the one that runs; abort and start "
+			"take "
+			"the new one",
+			name);
+	guard_notes(name, json_get(m, "guard"), f);
+	server_notes(json_get(json_get(m, "pools"), "legacy"), f);
+	server_notes(json_get(json_get(m, "pools"), "new"), f);
+}
+
+void ctl_notes(const struct json *status, FILE *f)
+{
+	const struct json *all = json_get(status, "migrations");
+
+	process_notes(json_get(status, "process"), f);
+	journal_notes(json_get(status, "journal"), f);
+	for (size_t i = 0; i < json_count(all); i++)
+		migration_notes(json_at(all, i), f);
+}
