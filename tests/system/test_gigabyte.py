@@ -7,6 +7,7 @@ import pytest
 from origin import pattern
 
 PERIOD = 65521
+CHUNKED = 1 << 25
 BLOCK = pattern(PERIOD * 16)
 
 
@@ -20,6 +21,11 @@ def blocks(size):
         piece = BLOCK[:size]
         size -= len(piece)
         yield piece
+
+
+def in_chunks(piece, size):
+    parts = (piece[at:at + size] for at in range(0, len(piece), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
 def digest(size):
@@ -52,15 +58,16 @@ def test_down_with_a_length(site, size, flat):
     flat(sluice, before)
 
 
-def test_down_chunked(site, flat):
+@pytest.mark.parametrize("chunk", [100, 8192, 900_000])
+def test_down_chunked(site, flat, chunk):
     sluice = site()
     before = sluice.rss_bytes()
 
     with sluice.client() as client:
-        response = client.request(f"/chunked/{1 << 27}", keep_body=False)
+        response = client.request(f"/chunked/{CHUNKED}?chunk_bytes={chunk}", keep_body=False)
 
-    assert response.body_bytes == 1 << 27
-    assert response.sha256 == digest(1 << 27)
+    assert response.body_bytes == CHUNKED
+    assert response.sha256 == digest(CHUNKED)
     flat(sluice, before)
 
 
@@ -79,16 +86,17 @@ def test_up_with_a_length(site, size, flat):
     flat(sluice, before)
 
 
-def test_up_chunked(site, flat):
+@pytest.mark.parametrize("chunk", [100, 8192, 900_000])
+def test_up_chunked(site, flat, chunk):
     sluice = site()
     before = sluice.rss_bytes()
 
     with sluice.client() as client:
         client.send("POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for piece in blocks(1 << 27):
-            client.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
+        for piece in blocks(CHUNKED):
+            client.send(in_chunks(piece, chunk))
         client.send("0\r\n\r\n")
         response = client.read_response()
 
-    assert response.get("x-body-sha256") == digest(1 << 27)
+    assert response.get("x-body-sha256") == digest(CHUNKED)
     flat(sluice, before)

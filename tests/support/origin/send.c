@@ -126,8 +126,9 @@ static const char *piece_at(const struct conn *c)
 static void append_chunk(struct conn *c, const char *p, size_t n)
 {
 	char size[24];
+	int size_n = snprintf(size, sizeof(size), "%zx\r\n", n);
 
-	send_append(c, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n));
+	send_append(c, size, (size_t)size_n);
 	send_append(c, p, n);
 	send_append(c, "\r\n", 2);
 }
