@@ -74,6 +74,7 @@ struct journal_status { /* a snapshot any thread may take */
 };
 
 struct journal_owner {
+	struct net_loop *loop; /* where the callbacks come: control's */
 	/* All appends up to and including seq are committed (fsynced). */
 	void (*on_committed)(void *arg, uint64_t seq);
 	/* failing or forward changed. */
@@ -89,8 +90,7 @@ enum journal_found { JOURNAL_FRESH, JOURNAL_FOUND, JOURNAL_LOST };
  * new one can be made either (then the old one stays where it was), or when another
  * process holds the database. */
 int journal_open(struct journal **out, const struct config_journal *c,
-	struct net_loop *control, const struct journal_owner *owner,
-	enum journal_found *found, struct err *lost);
+	const struct journal_owner *owner, enum journal_found *found, struct err *lost);
 
 /* The states kept, once after open, before journal_start. */
 void journal_each_state(struct journal *j,

@@ -65,6 +65,7 @@ struct track {
 	struct migration_counts seen; /* at the last tick */
 	enum shift_reason held;
 	uint64_t spill_since_ms, floor_since_ms; /* 0: it does not, it is not */
+	uint64_t bad_since_us; /* wall; 0: there is no evidence of harm */
 	struct rise rise;
 
 	struct window *window;     /* NULL before the first traffic */

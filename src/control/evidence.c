@@ -163,6 +163,8 @@ char *evidence_print(const struct evidence *e)
 	struct json *j = json_new_object();
 
 	json_put_int(j, "run", e->memory->run);
+	if (e->first_bad_us > 0)
+		json_put_int(j, "first_bad_us", (int64_t)e->first_bad_us);
 	json_put(j, "window", window_json(e->window));
 	json_put(j, "engine", engine_json(e->engine, e->guards));
 	if (e->pivot_legacy_ms > 0)

@@ -72,6 +72,7 @@ static char *evidence_of(
 		.engine = &was->engine,
 		.sample = a->sample,
 		.window = &t->view,
+		.first_bad_us = t->bad_since_us,
 		.pivot_legacy_ms = has_pivot ? pivot_legacy_ms(&t->pivot) : 0,
 	});
 }

@@ -151,13 +151,14 @@ static int open_journal(struct control *c, const struct config_journal *j,
 	enum journal_found *found, struct err *err)
 {
 	const struct journal_owner owner = {
+		.loop = c->loop,
 		.on_committed = on_committed,
 		.on_status = on_status,
 		.arg = c,
 	};
 	struct err why = { .code = ERR_NONE };
 
-	if (journal_open(&c->journal, j, c->loop, &owner, found, &why) != 0) {
+	if (journal_open(&c->journal, j, &owner, found, &why) != 0) {
 		*err = why;
 		return err_wrap(err, "journal %s", j->path);
 	}

@@ -112,6 +112,27 @@ static void move_pivot(struct track *t, const struct sample *s)
 	}
 }
 
+static double evidence_now(const struct track *t)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < t->engine.n_guards; i++) {
+		double e = guard_evidence(&t->engine.guard[i]);
+
+		most = e > most ? e : most;
+	}
+	return most;
+}
+
+/* When what is held against new now began. */
+static void note_bad(struct track *t)
+{
+	if (t->engine.run == 0 && evidence_now(t) <= 0)
+		t->bad_since_us = 0;
+	else if (t->bad_since_us == 0)
+		t->bad_since_us = clock_wall_us() - TICK_MS * UINT64_C(1000);
+}
+
 static void note_floor(struct track *t, uint64_t now_ms)
 {
 	if (t->engine.run == 0)
@@ -228,24 +249,13 @@ static void tick_track(struct control *c, struct track *t, const struct beat *b)
 	(void)engine_tick(&t->engine, s.dt_ms, s.ok, s.failed, s.counts);
 	move_pivot(t, &s);
 	note_floor(t, b->now_ms);
+	note_bad(t);
 	if (held_by_outage(c, b->now_ms))
 		revert_by_outage(c, t);
 	decide(c, t, &s);
 }
 
 /* --- slower things ------------------------------------------------------- */
-
-static double evidence_now(const struct track *t)
-{
-	double most = 0;
-
-	for (unsigned i = 0; i < t->engine.n_guards; i++) {
-		double e = guard_evidence(&t->engine.guard[i]);
-
-		most = e > most ? e : most;
-	}
-	return most;
-}
 
 static void keep_sample(struct control *c, const struct track *t)
 {

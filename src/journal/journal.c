@@ -57,8 +57,7 @@ static void on_thread_news(void *arg)
 }
 
 int journal_open(struct journal **out, const struct config_journal *c,
-	struct net_loop *control, const struct journal_owner *owner,
-	enum journal_found *found, struct err *lost)
+	const struct journal_owner *owner, enum journal_found *found, struct err *lost)
 {
 	struct journal *j = mem_zero(sizeof(*j));
 
@@ -78,7 +77,7 @@ int journal_open(struct journal **out, const struct config_journal *c,
 		j->status = (struct journal_status){ .forward = JOURNAL_AWAY,
 			.waiting = j->store->spool.waiting,
 			.away_since_us = clock_wall_us() };
-	j->to_control = net_waker_new(control, on_thread_news, j);
+	j->to_control = net_waker_new(owner->loop, on_thread_news, j);
 	thread_init(j);
 	*out = j;
 	return 0;

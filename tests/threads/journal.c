@@ -150,9 +150,9 @@ int main(int argc, char **argv)
 	(void)snprintf(path, sizeof(path), "%s/journal.db", dir);
 	story.config = (struct config_journal){ .path = path, .postgres = none };
 	story.loop = net_loop_new(0);
+	owner.loop = story.loop;
 	story.give_up_ms = clock_mono_ms() + PATIENCE_MS;
-	if (journal_open(&story.j, &story.config, story.loop, &owner, &found, &err) !=
-		0)
+	if (journal_open(&story.j, &story.config, &owner, &found, &err) != 0)
 		return 1;
 	journal_start(story.j);
 	(void)pthread_create(&reader, NULL, read_status, NULL);

@@ -44,6 +44,7 @@ struct evidence {
 	const struct sample *sample; /* NULL: no tick decided this */
 	const struct window_view *window;
 	double pivot_legacy_ms; /* 0: none */
+	uint64_t first_bad_us;  /* wall: when this evidence of harm began; 0: none */
 };
 
 /* One line. Free with free(). */

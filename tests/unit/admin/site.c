@@ -111,15 +111,16 @@ static void ignore_status(void *arg, const struct journal_status *status)
 static void open_journal(struct site *s)
 {
 	struct journal_owner owner = {
+		.loop = s->loop,
 		.on_committed = ignore_commit,
 		.on_status = ignore_status,
 	};
 	enum journal_found found;
 	struct err err = { .code = ERR_NONE };
 
-	cr_assert_eq(journal_open(&s->journal, &s->config->journal, s->loop, &owner,
-			     &found, &err),
-		0, "%s", err.text);
+	cr_assert_eq(
+		journal_open(&s->journal, &s->config->journal, &owner, &found, &err), 0,
+		"%s", err.text);
 	journal_start(s->journal);
 }
 

@@ -235,6 +235,31 @@ Test(h1_write, max_forwards_of_options_is_one_less)
 		"GET / HTTP/1.1\r\nHost: up\r\nMax-Forwards: 10\r\n" FORWARDED "\r\n");
 }
 
+Test(h1_write, a_head_that_was_no_text_is_written_field_by_field)
+{
+	static const char arena[] = "GET/x?yaccept*/*cookiea=b";
+	struct http_field fields[] = {
+		{ .name = 7, .name_n = 6, .value = 13, .value_n = 3 },
+		{ .name = 16,
+			.name_n = 6,
+			.value = 22,
+			.value_n = 3,
+			.id = HTTP_N_COOKIE },
+	};
+	struct http_head h = { .base = arena,
+		.fields = fields,
+		.n_fields = 2,
+		.method = HTTP_GET,
+		.method_text = { .at = 0, .n = 3 },
+		.target = { .at = 3, .n = 4 } };
+
+	cr_assert_eq(h1_write_request(&pool, &out, &h, &plain), 0);
+
+	assert_written("GET /x?y HTTP/1.1\r\nHost: up\r\naccept: */*\r\ncookie: a=b\r\n"
+		       "X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: http\r\n"
+		       "X-Request-Id: id-1\r\n\r\n");
+}
+
 Test(h1_write, writing_appends_and_tells_when_there_is_no_room)
 {
 	struct reading *r =

@@ -54,11 +54,11 @@ int scene_try_open(const char *postgres)
 {
 	struct config_journal c = { .path = scene.path,
 		.postgres = (char *)(uintptr_t)postgres };
-	struct journal_owner owner = { .on_committed = on_committed,
-		.on_status = on_status };
+	struct journal_owner owner = {
+		.loop = scene.loop, .on_committed = on_committed, .on_status = on_status
+	};
 
-	return journal_open(
-		&scene.j, &c, scene.loop, &owner, &scene.found, &scene.lost);
+	return journal_open(&scene.j, &c, &owner, &scene.found, &scene.lost);
 }
 
 void scene_open(const char *postgres)
