@@ -1,7 +1,7 @@
 # Warnings, hardening and sanitizers for everything that is ours.
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 	-Wmissing-prototypes -Wvla -Wno-format-zero-length -fno-strict-overflow -ffp-contract=off
-	-fno-omit-frame-pointer)
+	$<$<NOT:$<CONFIG:Release>>:-fno-omit-frame-pointer>)
 add_compile_definitions(_GNU_SOURCE SLUICE_VERSION="${PROJECT_VERSION}")
 if(SLUICE_WERROR)
 	add_compile_options(-Werror)

@@ -2,6 +2,8 @@
 function(sluice_room name)
 	cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS" ${ARGN})
 	add_library(sluice_${name} STATIC ${ROOM_SOURCES})
+	set_target_properties(sluice_${name} PROPERTIES
+		INTERPROCEDURAL_OPTIMIZATION ${SLUICE_LTO})
 	target_include_directories(sluice_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include)
 	foreach(link ${ROOM_LINKS})
 		if(TARGET sluice_${link})

@@ -175,6 +175,30 @@ struct scaled {
 };
 void scale_apply(const struct scale *s, const struct hist_view *v, struct scaled *out);
 
+/* --- outgoing.c: an answer on its way -------------------------------------- */
+
+struct outgoing {
+	struct answer answer; /* filled by the session */
+	bool keep;            /* more requests may follow; false: close after it */
+	bool head_only;
+	uint8_t minor; /* of the request */
+	bool head_made, chunked, moved;
+	struct text head, body; /* made and not yet written, in this order */
+	size_t sent;            /* of both */
+};
+
+/* Makes the next slice, if the turn of the loop that began at turn_ns has time left
+ * for that. What was made before is written. */
+void outgoing_make(struct outgoing *o, struct api *api, uint64_t turn_ns);
+/* NET_BROKEN, or how much the connection took. */
+ssize_t outgoing_write(struct outgoing *o, struct net_conn *c);
+bool outgoing_is_written(const struct outgoing *o); /* nothing made is left */
+bool outgoing_is_over(const struct outgoing *o);    /* and nothing more to make */
+/* Whether since the last call bytes were taken, or the peer was waiting for us. */
+bool outgoing_has_moved(struct outgoing *o);
+void outgoing_reset(struct outgoing *o); /* for the next one */
+void outgoing_fini(struct outgoing *o);
+
 /* --- door.c, session.c ---------------------------------------------------- */
 
 struct door {

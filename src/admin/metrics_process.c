@@ -45,7 +45,7 @@ static void show_stats(struct text *t, const struct stats *s)
 	char name[128];
 
 	for (unsigned i = 0; i < N_STATS; i++) {
-		enum stat which = (enum stat)i;
+		enum stats_item which = (enum stats_item)i;
 		bool gauge = stats_is_gauge(which) != 0;
 
 		snprintf(name, sizeof(name), "sluice_%s%s", stats_name(which),

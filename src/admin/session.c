@@ -6,16 +6,12 @@
  * Ways to fail: the peer leaves (closed at once), it is slow (408, or closed while it
  * was silent or did not read), it sends what is no HTTP (400..431), or too long a body
  * (413); the journal does not answer in time (504).
- *
- * A long answer is sent as it is made, a slice each turn of the loop; one that is
- * complete before anything was sent has a Content-Length.
- */
+ * */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sluice/base/buf.h"
-#include "sluice/base/clock.h"
 #include "sluice/base/mem.h"
 #include "sluice/http/h1.h"
 
@@ -27,8 +23,6 @@ enum {
 	MAX_FIELDS = 64,
 	MAX_BODY = 65536,
 	READ_AHEAD = 4096,
-	SLICE_BYTES = 65536,
-	SLICE_NS = 2000000,
 };
 
 enum step { ADMIN_HEAD, ADMIN_BODY, ADMIN_ANSWER, ADMIN_WAIT, ADMIN_SEND };
@@ -53,12 +47,7 @@ struct session {
 	struct http_field fields[MAX_FIELDS];
 	struct h1_body decoder;
 	struct text target, body;
-	bool keep; /* more requests may follow */
-	/* the answer */
-	struct answer answer;
-	bool head_sent, chunked;
-	struct text out_head, out; /* what is on its way, in this order */
-	size_t sent;
+	struct outgoing out;
 };
 
 static const uint32_t step_ms[] = {
@@ -97,9 +86,7 @@ static void forget_request(struct session *s)
 			.field_count = MAX_FIELDS,
 			.target_bytes = MAX_TARGET });
 	s->target.n = s->body.n = 0;
-	s->out_head.n = s->out.n = s->sent = 0;
-	s->head_sent = s->chunked = false;
-	answer_fini(&s->answer);
+	outgoing_reset(&s->out);
 }
 
 /* --- closing ----------------------------------------------------------------- */
@@ -111,11 +98,9 @@ static void release(struct session *s)
 	s->door->n--;
 	s->door->api->connections--;
 	buf_release(bufs(s), &s->in);
-	answer_fini(&s->answer);
+	outgoing_fini(&s->out);
 	text_fini(&s->target);
 	text_fini(&s->body);
-	text_fini(&s->out_head);
-	text_fini(&s->out);
 	free(s);
 }
 
@@ -130,10 +115,10 @@ static enum verdict over(struct session *s, void (*close)(struct net_conn *c))
 static enum verdict refuse(
 	struct session *s, unsigned status, const char *hint, const char *text)
 {
-	s->keep = false;
+	s->out.keep = false;
 	s->door->api->requests++;
 	s->door->api->refused_requests++;
-	answer_error(&s->answer, status, hint, "%s", text);
+	answer_error(&s->out.answer, status, hint, "%s", text);
 	return go(s, ADMIN_SEND);
 }
 
@@ -169,8 +154,10 @@ static enum verdict head_done(struct session *s)
 	struct span ok = SPAN("HTTP/1.1 100 Continue\r\n\r\n");
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)ok.p, .iov_len = ok.n };
 
-	s->keep = s->head.keep_alive && s->head.minor >= 1;
+	s->out.keep = s->head.keep_alive && s->head.minor >= 1;
 	text_add(&s->target, target.p, target.n);
+	s->out.minor = s->head.minor;
+	s->out.head_only = s->head.method == HTTP_HEAD;
 	h1_body_start(&s->decoder, s->head.framing, s->head.length);
 	buf_drop(&s->in, s->head.bytes);
 	s->head.base = NULL; /* its texts are gone with the bytes */
@@ -243,10 +230,10 @@ static void on_page(void *arg, struct page *page, const struct err *err)
 {
 	struct session *s = arg;
 
-	s->answer.ticket = NULL;
-	s->answer.page = page;
+	s->out.answer.ticket = NULL;
+	s->out.answer.page = page;
 	if (page == NULL)
-		answer_error(&s->answer, 503, "the log of sluice says more",
+		answer_error(&s->out.answer, 503, "the log of sluice says more",
 			"the journal cannot be read: %s", err->text);
 	session_run(s);
 }
@@ -261,10 +248,10 @@ static enum verdict step_answer(struct session *s)
 		.uid = net_conn_peer_uid(s->conn),
 	};
 
-	api_answer(s->door->api, &c, &s->answer);
-	if (s->answer.ticket == NULL)
+	api_answer(s->door->api, &c, &s->out.answer);
+	if (s->out.answer.ticket == NULL)
 		return go(s, ADMIN_SEND);
-	ticket_await(s->answer.ticket, on_page, s);
+	ticket_await(s->out.answer.ticket, on_page, s);
 	/* Nothing is read meanwhile, and what is level-triggered would spin. */
 	net_conn_want_read(s->conn, false);
 	return go(s, ADMIN_WAIT);
@@ -272,172 +259,43 @@ static enum verdict step_answer(struct session *s)
 
 static enum verdict step_wait(struct session *s)
 {
-	if (s->answer.ticket == NULL)
+	if (s->out.answer.ticket == NULL)
 		return go(s, ADMIN_SEND);
 	if (!s->late)
 		return WAIT;
-	answer_fini(&s->answer);
-	answer_error(&s->answer, 504, "is its disk slow? try again",
+	answer_fini(&s->out.answer);
+	answer_error(&s->out.answer, 504, "is its disk slow? try again",
 		"the journal did not answer within 10 s");
 	return go(s, ADMIN_SEND);
 }
 
-static void put_head(struct session *s, bool whole)
-{
-	const struct answer *a = &s->answer;
-	struct text *t = &s->out_head;
-
-	s->chunked = !whole && s->head.minor >= 1;
-	text_print(t,
-		"HTTP/1.1 %u %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n",
-		a->status, http_status_text(a->status), a->type);
-	if (a->allow != NULL)
-		text_print(t, "Allow: %s\r\n", a->allow);
-	if (whole)
-		text_print(t, "Content-Length: %zu\r\n", s->out.n);
-	if (s->chunked)
-		text_put(t, "Transfer-Encoding: chunked\r\n");
-	s->keep = s->keep && (whole || s->chunked);
-	if (!s->keep)
-		text_put(t, "Connection: close\r\n");
-	text_put(t, "\r\n");
-	s->head_sent = true;
-}
-
-static void put_chunk(struct session *s, bool last)
-{
-	char size[H1_CHUNK_HEAD_MAX];
-
-	if (s->out.n > 0) {
-		text_add(&s->out_head, size, h1_chunk_head(size, s->out.n));
-		text_put(&s->out, "\r\n");
-	}
-	if (last)
-		text_put(&s->out, "0\r\n\r\n");
-}
-
-/* All sessions together make pages for SLICE_NS a turn: twenty scrapers hold up the
- * guard's tick no longer than one. */
-static uint64_t slice_left_ns(struct session *s)
-{
-	struct api *api = s->door->api;
-	uint64_t turn_ns = net_loop_now_ns(s->door->loop);
-
-	if (api->turn_ns != turn_ns) {
-		api->turn_ns = turn_ns;
-		api->spent_ns = 0;
-	}
-	return api->spent_ns < SLICE_NS ? SLICE_NS - api->spent_ns : 0;
-}
-
-static bool make_page(struct session *s, uint64_t left_ns)
-{
-	struct page *p = s->answer.page;
-	uint64_t start_ns = clock_mono_ns(), now_ns = start_ns;
-	bool more = true;
-
-	while (more && s->out.n < SLICE_BYTES && now_ns - start_ns < left_ns) {
-		more = p->make(p, &s->out);
-		now_ns = clock_mono_ns();
-	}
-	s->door->api->spent_ns += now_ns - start_ns;
-	return more;
-}
-
-/* Makes a slice of the body; true when that was the last one. */
-static bool make_slice(struct session *s, uint64_t left_ns)
-{
-	if (s->answer.page == NULL) {
-		text_add(&s->out, s->answer.body.p, s->answer.body.n);
-		s->answer.body.n = 0;
-		return true;
-	}
-	if (make_page(s, left_ns))
-		return false;
-	page_free(s->answer.page);
-	s->answer.page = NULL;
-	return true;
-}
-
-/* Frames what the slice made. HEAD is answered with the head alone. */
-static void frame(struct session *s, bool last)
-{
-	bool first = !s->head_sent;
-
-	if (first && s->out.n == 0 && !last)
-		return; /* still gathering */
-	if (first)
-		put_head(s, last);
-	if (s->head.method == HTTP_HEAD) {
-		s->out.n = 0;
-		page_free(s->answer.page);
-		s->answer.page = NULL;
-	} else if (s->chunked) {
-		put_chunk(s, last);
-	}
-}
-
 static enum verdict all_sent(struct session *s)
 {
-	if (!s->keep)
+	if (!s->out.keep)
 		return over(s, net_conn_linger);
 	forget_request(s);
 	net_conn_want_read(s->conn, true);
 	return go(s, ADMIN_HEAD);
 }
 
-/* A slice a turn: whoever writes on asks for the next turn first. */
-static enum verdict next_slice(struct session *s)
-{
-	s->out_head.n = s->out.n = s->sent = 0;
-	if (s->head_sent && s->answer.page == NULL)
-		return all_sent(s);
-
-	uint64_t left_ns = slice_left_ns(s);
-	if (left_ns > 0)
-		frame(s, make_slice(s, left_ns));
-	if (s->out_head.n + s->out.n > 0)
-		return AGAIN;
-	net_timer_set(&s->deadline, step_ms[ADMIN_SEND]); /* it waits for us */
-	net_conn_want_write(s->conn);
-	return WAIT;
-}
-
-static ssize_t write_rest(struct session *s)
-{
-	size_t of_head = s->sent < s->out_head.n ? s->out_head.n - s->sent : 0;
-	size_t of_body = s->out_head.n + s->out.n - s->sent - of_head;
-	struct iovec iov[2];
-	int n = 0;
-
-	if (of_head > 0)
-		iov[n++] = (struct iovec){ .iov_base = s->out_head.p + s->sent,
-			.iov_len = of_head };
-	if (of_body > 0)
-		iov[n++] = (struct iovec){ .iov_base = s->out.p + s->out.n - of_body,
-			.iov_len = of_body };
-	return net_write(s->conn, iov, n);
-}
-
 static enum verdict step_send(struct session *s)
 {
-	size_t all = s->out_head.n + s->out.n;
+	struct outgoing *o = &s->out;
 
 	if (s->late)
 		return over(s, net_conn_abort); /* it does not read: no end to see */
-	if (s->sent == all)
-		return next_slice(s);
-
-	ssize_t n = write_rest(s);
-	if (n == NET_BROKEN)
+	if (outgoing_is_over(o))
+		return all_sent(s);
+	if (outgoing_is_written(o))
+		outgoing_make(o, s->door->api, net_loop_now_ns(s->door->loop));
+	if (!outgoing_is_written(o) && outgoing_write(o, s->conn) == NET_BROKEN)
 		return over(s, net_conn_close);
-	if (n > 0) {
-		s->sent += (size_t)n;
-		net_timer_set(&s->deadline, step_ms[ADMIN_SEND]);
-	}
-	if (s->sent == all && s->answer.page == NULL)
+	if (outgoing_is_over(o))
 		return AGAIN;
-	net_conn_want_write(s->conn);
+	/* Time passes for the peer only while it does not read. */
+	if (outgoing_has_moved(o))
+		net_timer_set(&s->deadline, step_ms[ADMIN_SEND]);
+	net_conn_want_write(s->conn); /* a slice a turn */
 	return WAIT;
 }
 

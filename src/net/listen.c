@@ -76,7 +76,7 @@ static int clear_path(const struct sockaddr *sa, socklen_t len, struct err *err)
 {
 	const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)sa;
 	struct stat st;
-	int fd, done;
+	int fd, done, why;
 
 	if (lstat(un->sun_path, &st) == -1)
 		return 0;
@@ -87,10 +87,15 @@ static int clear_path(const struct sockaddr *sa, socklen_t len, struct err *err)
 	if (fd == -1)
 		return err_errno(err, "socket");
 	done = connect(fd, sa, len);
+	why = errno;
 	close(fd);
 	if (done == 0)
 		return err_set(
 			err, ERR_SYSTEM, "another process listens on %s", un->sun_path);
+	if (why != ECONNREFUSED) { /* not known to be dead: it may be another user's */
+		errno = why;
+		return err_errno(err, "is anybody listening on %s", un->sun_path);
+	}
 	if (unlink(un->sun_path) == -1)
 		return err_errno(err, "remove %s", un->sun_path);
 	return 0;

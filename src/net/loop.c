@@ -92,6 +92,7 @@ void net_loop_free(struct net_loop *l)
 void net_loop_run(struct net_loop *l)
 {
 	ev_run(l->ev, 0);
+	tls_mem_release(); /* the thread is about to end */
 }
 
 void net_loop_stop(struct net_loop *l)

@@ -121,6 +121,9 @@ ssize_t tls_read(struct net_conn *c, void *p, size_t n);
 ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov);
 void tls_io_free(struct tls_io *io);
 
+/* tls_mem.c: gives back what the calling thread keeps for OpenSSL */
+void tls_mem_release(void);
+
 /* tls_names.c: which certificate fits a name */
 struct tls_names;
 struct tls_names *tls_names_new(void);

@@ -155,7 +155,6 @@ static struct tls_io *begin(struct net_conn *c, size_t ask)
 	struct tls_io *io = c->loop->tls_io;
 
 	assert(io->in_n == 0 && io->out_n == 0);
-	ERR_clear_error();
 	io->ask = ask < sizeof(io->in) ? ask : sizeof(io->in);
 	if (c->stash_n > 0) {
 		memcpy(io->in, c->stash, c->stash_n);
@@ -217,6 +216,15 @@ static int finish(struct net_conn *c, struct tls_io *io)
 	return io->out_n > 0 ? send_records(c, io) : 0;
 }
 
+/* OpenSSL's queue of errors is the thread's: what one connection leaves there the next
+ * one would take for its own. So it is empty between two calls, always, and need not be
+ * emptied before each. */
+static void give_up(struct net_conn *c)
+{
+	c->tls_dead = true;
+	ERR_clear_error();
+}
+
 enum tls_step tls_handshake(struct net_conn *c)
 {
 	struct tls_io *io = begin(c, sizeof(io->in));
@@ -225,11 +233,13 @@ enum tls_step tls_handshake(struct net_conn *c)
 	int left = finish(c, io); /* the last flight, or the alert that says why not */
 
 	c->more = c->stash_n > 0;
-	if (left == 0 && done == 1)
+	if (left == 0 && done == 1) {
+		ERR_clear_error(); /* what did not matter in the end */
 		return TLS_DONE;
+	}
 	if (left == 0 && error == SSL_ERROR_WANT_READ)
 		return TLS_WAIT;
-	c->tls_dead = true;
+	give_up(c);
 	return TLS_FAILED;
 }
 
@@ -243,7 +253,7 @@ static ssize_t read_end(struct net_conn *c, int result)
 	case SSL_ERROR_ZERO_RETURN:
 		return NET_EOF;
 	default:
-		c->tls_dead = true;
+		give_up(c);
 		return c->eof ? NET_EOF : NET_BROKEN;
 	}
 }
@@ -289,7 +299,7 @@ ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov)
 			continue;
 		if (SSL_write(c->ssl, iov[i].iov_base, (int)n) <= 0) {
 			broken = NET_BROKEN;
-			c->tls_dead = true;
+			give_up(c);
 			break;
 		}
 		done += n;
@@ -309,7 +319,8 @@ void tls_detach(struct net_conn *c, bool goodbye)
 		return;
 	if (goodbye && !c->tls_dead && SSL_is_init_finished(c->ssl)) {
 		io = begin(c, 0);
-		(void)SSL_shutdown(c->ssl);
+		if (SSL_shutdown(c->ssl) < 0)
+			give_up(c);
 		io->in_n = 0;
 		(void)finish(c, io); /* a peer that is gone hears nothing */
 	}

@@ -89,12 +89,12 @@ void stats_free(struct stats *s)
 	free(s);
 }
 
-void stats_add(struct stats *s, unsigned thread, enum stat which, int64_t delta)
+void stats_add(struct stats *s, unsigned thread, enum stats_item which, int64_t delta)
 {
 	count_add(&s->block[thread].v[which], (uint64_t)delta);
 }
 
-uint64_t stats_sum(const struct stats *s, enum stat which)
+uint64_t stats_sum(const struct stats *s, enum stats_item which)
 {
 	uint64_t sum = 0;
 
@@ -103,17 +103,17 @@ uint64_t stats_sum(const struct stats *s, enum stat which)
 	return sum;
 }
 
-const char *stats_name(enum stat which)
+const char *stats_name(enum stats_item which)
 {
 	return table[which].name;
 }
 
-const char *stats_help(enum stat which)
+const char *stats_help(enum stats_item which)
 {
 	return table[which].help;
 }
 
-int stats_is_gauge(enum stat which)
+int stats_is_gauge(enum stats_item which)
 {
 	return table[which].gauge;
 }

@@ -61,54 +61,62 @@ static void spill(struct exchange *r, bool none_usable)
 	}
 }
 
-static bool goes_to_new(struct exchange *r, struct pool_capacity new_)
+static bool goes_to_new(struct exchange *r, struct pool *pool)
 {
+	struct pool_capacity has;
+
 	if (!r->wants_new || r->rescued || migration_effective_ppm(r->migration) == 0)
 		return false;
-	if (new_.n_usable > 0 && !migration_seen_new(r->migration))
+	has = pool_capacity(pool, false);
+	if (has.n_usable > 0 && !migration_seen_new(r->migration))
 		migration_set_seen_new(r->migration, true);
-	if (r->tries > 0 && r->side == SIDE_NEW && new_.n_usable > 0)
+	if (r->tries > 0 && r->side == SIDE_NEW && has.n_usable > 0)
 		return true; /* a retry stays where the split has put it */
-	if (r->spilled || new_.n_usable == 0 ||
+	if (r->spilled || has.n_usable == 0 ||
 		migration_spills(
-			r->migration, r->thread->index, new_.usable, new_.total)) {
-		spill(r, new_.n_usable == 0);
+			r->migration, r->thread->index, has.usable, has.total)) {
+		spill(r, has.n_usable == 0);
 		return false;
 	}
 	return true;
+}
+
+/* Legacy has no usable server. */
+static enum choice without_legacy(
+	struct exchange *r, struct pool *legacy, struct pool *new_)
+{
+	bool may_new = !r->rescued && migration_effective_ppm(r->migration) > 0;
+
+	if (pool_capacity(new_, false).n_usable == 0) {
+		r->fail_open = true;
+		return r->wants_new && may_new ? pick(r, new_, SIDE_NEW)
+					       : pick(r, legacy, SIDE_LEGACY);
+	}
+	if (!r->overflow_asked) {
+		r->overflow_asked = true;
+		r->overflows = migration_overflows(r->migration, r->thread->index);
+	}
+	if (!r->overflows || !may_new)
+		return CHOOSE_LATER;
+	count(r, SIDE_LEGACY, COUNT_SPILL);
+	return pick(r, new_, SIDE_NEW);
 }
 
 static enum choice choose_migration(struct exchange *r)
 {
 	const struct config_migration *c = r->migration_config;
 	struct pool *legacy = pool_at(r, c->legacy), *new_ = pool_at(r, c->new_);
-	struct pool_capacity has_new = pool_capacity(new_, false), has_legacy;
 
 	if (!r->chosen) {
 		r->wants_new = migration_split(r->migration, r->thread->index);
 		migration_note_request(
 			r->migration, r->thread->index, c->rescue_budget_ppm);
 	}
-	if (goes_to_new(r, has_new))
+	if (goes_to_new(r, new_))
 		return pick(r, new_, SIDE_NEW);
-	has_legacy = pool_capacity(legacy, true);
-	if (has_legacy.n_usable > 0)
-		return pick(r, legacy, SIDE_LEGACY);
-	if (has_new.n_usable == 0) {
-		bool to_new = r->wants_new && !r->rescued &&
-			      migration_effective_ppm(r->migration) > 0;
-
-		r->fail_open = true;
-		return to_new ? pick(r, new_, SIDE_NEW) : pick(r, legacy, SIDE_LEGACY);
-	}
-	if (!r->overflow_asked) {
-		r->overflow_asked = true;
-		r->overflows = migration_overflows(r->migration, r->thread->index);
-	}
-	if (!r->overflows || migration_effective_ppm(r->migration) == 0)
-		return CHOOSE_LATER;
-	count(r, SIDE_LEGACY, COUNT_SPILL);
-	return pick(r, new_, SIDE_NEW);
+	if (pick(r, legacy, SIDE_LEGACY) == CHOSEN)
+		return CHOSEN;
+	return r->pool_busy ? CHOOSE_LATER : without_legacy(r, legacy, new_);
 }
 
 enum choice choose_server(struct exchange *r)

@@ -45,14 +45,13 @@ static bool find_route(struct exchange *r)
  * not needed after that. */
 static bool stage_head(struct exchange *r)
 {
-	const struct config *config = r->use->snapshot->config;
 	struct client *c = r->client;
 	struct h1_forward f = {
 		.client_ip = client_ip(c),
 		.request_id = { .p = r->id, .n = r->id_n },
 		.host = http_text(&r->head, r->head.host),
 		.tls = net_conn_has_tls(c->conn),
-		.trusted = config_trusts(config, net_conn_peer(c->conn)),
+		.trusted = r->trusted,
 		.keep_alive = true,
 	};
 

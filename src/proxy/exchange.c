@@ -66,8 +66,7 @@ enum verdict go(struct exchange *r, enum step next)
 	r->expired = false;
 	r->awaited = next == EX_RELAY ? AWAIT_RESPONSE : AWAIT_NOBODY;
 	r->moved = false;
-	if (next != EX_FINISH)
-		net_timer_set(&r->deadline, limit_ms(r, next));
+	r->deadline_ms = limit_ms(r, next);
 	return AGAIN;
 }
 
@@ -83,12 +82,16 @@ static void close_stuck(struct exchange *r)
 	client_abort(c);
 }
 
-/* An event that nobody can use now would come back at every turn: what was not read
- * is asked for again when there is room. */
+/* Before a wait. Only now the deadline is set: most steps pass without one. An event
+ * that nobody can use now would come back at every turn: what was not read is asked for
+ * again when there is room. */
 static void settle(struct exchange *r)
 {
 	struct client *c = r->client;
 
+	if (r->deadline_ms != 0)
+		net_timer_set(&r->deadline, r->deadline_ms);
+	r->deadline_ms = 0;
 	net_conn_want_read(c->conn, !c->readable && !c->eof);
 	if (r->upstream != NULL && r->upstream_ready)
 		net_conn_want_read(

@@ -34,12 +34,28 @@ static void count_bad(struct exchange *r, enum h1_bad why)
 		thread_count(r->thread, STAT_LIMIT_HEADER_BYTES, 1);
 }
 
+/* Eight nibbles at a time: spread to bytes, then to digits. */
+static uint64_t hex_of(uint32_t v)
+{
+	uint64_t x = __builtin_bswap32(v);
+
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	/* In each 16 bits the high nibble comes first. */
+	x = ((x >> 4) | (x << 8)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+
+	uint64_t letters = ((x + UINT64_C(0x0606060606060606)) >> 4) &
+			   UINT64_C(0x0101010101010101);
+
+	return x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+}
+
 static void write_hex(char *out, uint64_t v)
 {
-	static const char digits[] = "0123456789abcdef";
+	uint64_t high = hex_of((uint32_t)(v >> 32)), low = hex_of((uint32_t)v);
 
-	for (int i = 15; i >= 0; i--, v >>= 4)
-		out[i] = digits[v & 15];
+	memcpy(out, &high, sizeof(high));
+	memcpy(out + sizeof(high), &low, sizeof(low));
 }
 
 /* A trusted peer's id goes on if it is one clean word; else a new one: random for this
@@ -104,7 +120,8 @@ static enum verdict parsed(struct exchange *r)
 	uint64_t max = config->limits.body_bytes;
 
 	thread_count(r->thread, STAT_REQUESTS, 1);
-	set_id(r, config_trusts(config, net_conn_peer(c->conn)));
+	r->trusted = config_trusts(config, net_conn_peer(c->conn));
+	set_id(r, r->trusted);
 	h1_body_start(&r->request_body, r->head.framing, r->head.length);
 	r->keep_alive = r->head.keep_alive && !r->thread->draining;
 	r->repeatable = repeatable(&r->head);

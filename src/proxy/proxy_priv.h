@@ -119,7 +119,7 @@ int proxy_thread_start(struct thread *t, struct err *err);
 void proxy_thread_fini(struct thread *t);
 const struct config *thread_config(const struct thread *t);
 void thread_release_use(struct thread *t, struct use *u);
-void thread_count(struct thread *t, enum stat which, int64_t delta);
+void thread_count(struct thread *t, enum stats_item which, int64_t delta);
 void thread_await(struct thread *t, struct link *l);
 void thread_queue(struct thread *t, struct link *l);
 
@@ -207,6 +207,7 @@ struct exchange {
 	struct use *use;
 	struct link link; /* in the thread's awaiting or queued */
 	struct net_timer deadline;
+	uint32_t deadline_ms; /* to be set before the next wait; 0: as it is */
 
 	/* the request */
 	struct h1_parser parser;
@@ -217,6 +218,7 @@ struct exchange {
 	char id[64];
 	uint8_t id_n;
 	bool head_dropped; /* its bytes are gone from client->in; spans are stale */
+	bool trusted;      /* the peer is one whose word counts */
 	bool repeatable;   /* safe, or has an Idempotency-Key (S25) */
 	bool keep_alive;   /* the client connection, after this */
 	enum half to_upstream;

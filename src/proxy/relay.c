@@ -104,7 +104,7 @@ static void set_deadline(struct exchange *r)
 		return;
 	r->moved = false;
 	r->awaited = now;
-	net_timer_set(&r->deadline, limit_ms(r));
+	r->deadline_ms = limit_ms(r);
 }
 
 static enum verdict stalled(struct exchange *r)
@@ -113,7 +113,7 @@ static enum verdict stalled(struct exchange *r)
 
 	if (may_stall(r) && t->stall_ms < t->stream_idle_ms) {
 		attempt_stalled(r);
-		net_timer_set(&r->deadline, t->stream_idle_ms - t->stall_ms);
+		r->deadline_ms = t->stream_idle_ms - t->stall_ms;
 		return WAIT;
 	}
 	thread_count(r->thread, STAT_TIMEOUT_STREAM, 1);

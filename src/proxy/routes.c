@@ -157,9 +157,11 @@ static const struct config_route *longest(const struct host *h, struct span path
 static const struct host *best_host(const struct routes *r, struct span name)
 {
 	struct span rest = name;
-	const struct host *h = hash_table_get(r->exact, name);
+	const struct host *h = NULL;
 
-	while (h == NULL && rest.p != NULL) {
+	if (hash_table_count(r->exact) > 0)
+		h = hash_table_get(r->exact, name);
+	while (h == NULL && rest.p != NULL && hash_table_count(r->wild) > 0) {
 		(void)span_cut(&rest, '.');
 		if (rest.n > 0)
 			h = hash_table_get(r->wild, rest);

@@ -32,7 +32,7 @@ const struct config *thread_config(const struct thread *t)
 	return t->current->snapshot->config;
 }
 
-void thread_count(struct thread *t, enum stat which, int64_t delta)
+void thread_count(struct thread *t, enum stats_item which, int64_t delta)
 {
 	stats_add(t->proxy->stats, t->index, which, delta);
 }

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum stat {
+enum stats_item {
 	STAT_CONNECTIONS,      /* accepted */
 	STAT_CONNECTIONS_OPEN, /* now */
 	STAT_HANDSHAKES,
@@ -51,12 +51,12 @@ struct stats *stats_new(unsigned threads);
 void stats_free(struct stats *s);
 
 /* On the thread's own block; delta may be negative for those that say "now". */
-void stats_add(struct stats *s, unsigned thread, enum stat which, int64_t delta);
-uint64_t stats_sum(const struct stats *s, enum stat which);
+void stats_add(struct stats *s, unsigned thread, enum stats_item which, int64_t delta);
+uint64_t stats_sum(const struct stats *s, enum stats_item which);
 
 /* "limit_header_bytes", one line of help, and whether it is a gauge. */
-const char *stats_name(enum stat which);
-const char *stats_help(enum stat which);
-int stats_is_gauge(enum stat which);
+const char *stats_name(enum stats_item which);
+const char *stats_help(enum stats_item which);
+int stats_is_gauge(enum stats_item which);
 
 #endif
