@@ -115,7 +115,7 @@ def run(folder, bin_folder, record):
     finally:
         origin.stop()
     if record:
-        limits = {name: round(value * SLACK, 2) for name, value in figures.items()}
+        limits = {name: float(f"{value * SLACK:.3g}") for name, value in figures.items()}
         LIMITS.write_text(json.dumps(limits, indent=2) + "\n")
     return judge(figures, json.loads(LIMITS.read_text()))
 

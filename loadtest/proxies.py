@@ -210,7 +210,8 @@ http {{
   proxy_max_temp_file_size 0;
   keepalive_requests 100000000;
   client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
-  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
+  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u;
+  scgi_temp_path {self.folder}/s;
   upstream origin {{ server 127.0.0.1:{self.origin_port}; keepalive 128;
                     keepalive_requests 100000000; }}
   server {{
