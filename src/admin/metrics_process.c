@@ -58,6 +58,16 @@ static void show_stats(struct text *t, const struct stats *s)
 	}
 }
 
+/* How evenly the data threads share the connections. */
+static void show_threads(struct text *t, const struct stats *s, unsigned workers)
+{
+	metrics_head(t, "sluice_thread_connections_open", "gauge",
+		"Client connections that a data thread has now.");
+	for (unsigned i = 0; i < workers; i++)
+		text_print(t, "sluice_thread_connections_open{thread=\"%u\"} %lld\n", i,
+			(long long)stats_of(s, i, STAT_CONNECTIONS_OPEN));
+}
+
 static void show_reuse(struct text *t, const struct stats *s)
 {
 	double reuses = (double)stats_sum(s, STAT_UPSTREAM_REUSES);
@@ -120,6 +130,7 @@ void metrics_process(const struct api *api, struct text *out)
 	show_process(out, &p);
 	if (s != NULL) {
 		show_stats(out, s);
+		show_threads(out, s, p.workers);
 		show_reuse(out, s);
 	}
 	show_journal(out, &p.journal);

@@ -5,7 +5,7 @@
 
 enum { OUR_TEXT_MAX = 640 };
 
-/* RFC 9110, 15.5.6 wants them named. */
+/* RFC 9110, 15.5.6 wants them named; 200 answers an OPTIONS that was for us. */
 static const char allow[] = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
 
 static char *put_status_line(char *w, unsigned status)
@@ -66,7 +66,7 @@ static size_t body_length(const struct h1_own *o)
 static char *put_fields(char *w, const struct h1_own *o)
 {
 	w = h1_put(w, SPAN("Content-Type: text/plain\r\nCache-Control: no-store\r\n"));
-	if (o->status == 405)
+	if (o->status == 405 || o->status == 200)
 		w = h1_put(w, span_of(allow));
 	if (o->retry_after_s > 0)
 		w = put_decimal_line(w, SPAN("Retry-After: "), o->retry_after_s);

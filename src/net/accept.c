@@ -40,16 +40,11 @@ static void on_pause_over(void *arg)
 	ev_io_start(a->loop->ev, &a->io);
 }
 
-static void take(struct net_acceptor *a, int fd, const struct sockaddr *peer)
+void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer)
 {
 	struct net_tls *tls = a->to.tls != NULL ? a->to.tls(a->to.arg) : NULL;
-	struct net_conn *c;
+	struct net_conn *c = conn_new(a->loop, fd, peer);
 
-	if (a->to.admit != NULL && !a->to.admit(a->to.arg, peer)) {
-		close(fd);
-		return;
-	}
-	c = conn_new(a->loop, fd, peer);
 	if (c == NULL) {
 		close(fd);
 		return;
@@ -67,6 +62,16 @@ static void take(struct net_acceptor *a, int fd, const struct sockaddr *peer)
 		conn_wait(c, EV_READ);
 	}
 	a->to.on_accept(a->to.arg, c);
+}
+
+static void take(struct net_acceptor *a, int fd, const struct sockaddr *peer)
+{
+	if (a->to.admit != NULL && !a->to.admit(a->to.arg, peer)) {
+		close(fd);
+		return;
+	}
+	if (a->to.elsewhere == NULL || !a->to.elsewhere(a->to.arg, fd, peer))
+		net_acceptor_adopt(a, fd, peer);
 }
 
 static void pause_for(struct net_acceptor *a, int error)

@@ -8,8 +8,10 @@
  */
 #include "sluice/net/conn.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -264,6 +266,27 @@ enum net_failure net_conn_failure(const struct net_conn *c)
 const struct sockaddr *net_conn_peer(const struct net_conn *c)
 {
 	return &c->peer.any;
+}
+
+void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	} sa;
+	socklen_t len = sizeof(sa);
+	char ip[INET6_ADDRSTRLEN];
+
+	out[0] = '\0';
+	if (getsockname(c->io.fd, &sa.any, &len) == -1)
+		return;
+	if (sa.any.sa_family == AF_INET &&
+		inet_ntop(AF_INET, &sa.in4.sin_addr, ip, sizeof(ip)) != NULL)
+		(void)snprintf(out, out_n, "%s:%u", ip, ntohs(sa.in4.sin_port));
+	if (sa.any.sa_family == AF_INET6 &&
+		inet_ntop(AF_INET6, &sa.in6.sin6_addr, ip, sizeof(ip)) != NULL)
+		(void)snprintf(out, out_n, "[%s]:%u", ip, ntohs(sa.in6.sin6_port));
 }
 
 bool net_conn_has_tls(const struct net_conn *c)

@@ -10,6 +10,8 @@
 
 #include "net_priv.h"
 
+enum { SERVERS_FIRST = 1 };
+
 static void opened(struct net_conn *c)
 {
 	c->state = CONN_OPEN;
@@ -113,6 +115,9 @@ struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 		return NULL;
 	}
 	c->owner = target->owner;
+	/* Before clients in each turn: what a server has said, or that it has closed,
+	 * is known before the next request could take the connection for a good one. */
+	ev_set_priority(&c->io, SERVERS_FIRST);
 	begin(c, sa, len);
 	if (target->tls != NULL &&
 		tls_attach(c, target->tls, target->server_name) != 0) {

@@ -5,6 +5,9 @@
  * end of its list, and only heads can be due. One libev timer, the alarm, rings at
  * the earliest head it knew of; that a timer was moved back since is found out then.
  * A request that sets and stops its deadlines so costs no heap and no system call.
+ *
+ * When all lists are taken (jitter makes a duration for each server that is checked),
+ * further durations join another's list, each at its place by due time.
  */
 #include <assert.h>
 
@@ -14,7 +17,7 @@
 
 enum { NS_PER_MS = 1000000 };
 
-static struct net_timer *head_of(struct timer_row *row)
+static struct net_timer *head_of(const struct timer_row *row)
 {
 	if (list_empty(&row->timers))
 		return NULL;
@@ -34,34 +37,34 @@ static void set_alarm(struct net_loop *l, uint64_t due_ns)
 	t->alarm_ns = due_ns;
 }
 
-static void run_due(struct net_loop *l, struct timer_row *row)
+static struct net_timer *earliest(const struct timers *all)
 {
-	struct net_timer *t;
+	struct net_timer *first = NULL;
 
-	while ((t = head_of(row)) != NULL && t->due_ns <= l->now_ns) {
-		list_remove(&t->link);
-		t->on_due(t->arg);
+	for (unsigned i = 0; i < all->n_rows; i++) {
+		struct net_timer *t = head_of(&all->row[i]);
+
+		if (t != NULL && (first == NULL || t->due_ns < first->due_ns))
+			first = t;
 	}
+	return first;
 }
 
 static void on_alarm(struct ev_loop *ev, ev_timer *w, int revents)
 {
 	struct net_loop *l = w->data;
-	uint64_t next_ns = 0;
+	struct net_timer *t;
 
 	(void)ev;
 	(void)revents;
 	l->timers.alarm_ns = 0;
-	for (unsigned i = 0; i < l->timers.n_rows; i++)
-		run_due(l, &l->timers.row[i]);
-	for (unsigned i = 0; i < l->timers.n_rows; i++) {
-		struct net_timer *t = head_of(&l->timers.row[i]);
-
-		if (t != NULL && (next_ns == 0 || t->due_ns < next_ns))
-			next_ns = t->due_ns;
+	/* One that is set to now by another, or by itself, is not due before now. */
+	while ((t = earliest(&l->timers)) != NULL && t->due_ns < l->now_ns) {
+		list_remove(&t->link);
+		t->on_due(t->arg);
 	}
-	if (next_ns != 0 && (l->timers.alarm_ns == 0 || next_ns < l->timers.alarm_ns))
-		set_alarm(l, next_ns);
+	if (t != NULL && (l->timers.alarm_ns == 0 || t->due_ns < l->timers.alarm_ns))
+		set_alarm(l, t->due_ns);
 }
 
 void timers_init(struct net_loop *l)
@@ -69,6 +72,9 @@ void timers_init(struct net_loop *l)
 	for (unsigned i = 0; i < TIMER_ROWS; i++)
 		list_init(&l->timers.row[i].timers);
 	ev_timer_init(&l->timers.alarm, on_alarm, 0., 0.);
+	/* After the turn's bytes: when this process stood still, what came meanwhile
+	 * came in time. */
+	ev_set_priority(&l->timers.alarm, EV_MINPRI);
 	l->timers.alarm.data = l;
 }
 
@@ -78,7 +84,7 @@ void timers_fini(struct net_loop *l)
 }
 
 /* The row of this duration; a row that nobody uses is taken over; with none left
- * the longest one that is shorter serves. */
+ * the longest one that is shorter is shared: few in it are due later. */
 static struct timer_row *row_for(struct timers *t, uint32_t ms)
 {
 	struct timer_row *spare = NULL, *shorter = &t->row[0];
@@ -111,15 +117,24 @@ void net_timer_init(
 	t->arg = arg;
 }
 
+/* Behind all that are due no later: as a rule at the end. */
+static void join(struct timer_row *row, struct net_timer *t)
+{
+	struct link *at = row->timers.prev;
+
+	while (at != &row->timers &&
+		LIST_ENTRY(at, struct net_timer, link)->due_ns > t->due_ns)
+		at = at->prev;
+	list_push_front(at, &t->link);
+}
+
 void net_timer_set(struct net_timer *t, uint32_t ms)
 {
 	struct net_loop *l = t->loop;
-	struct timer_row *row;
 
 	list_remove(&t->link);
-	row = row_for(&l->timers, ms);
-	t->due_ns = l->now_ns + (uint64_t)row->ms * NS_PER_MS;
-	list_push(&row->timers, &t->link);
+	t->due_ns = l->now_ns + (uint64_t)ms * NS_PER_MS;
+	join(row_for(&l->timers, ms), t);
 	if (l->timers.alarm_ns == 0 || t->due_ns < l->timers.alarm_ns)
 		set_alarm(l, t->due_ns);
 }

@@ -94,6 +94,11 @@ void stats_add(struct stats *s, unsigned thread, enum stats_item which, int64_t 
 	count_add(&s->block[thread].v[which], (uint64_t)delta);
 }
 
+uint64_t stats_of(const struct stats *s, unsigned thread, enum stats_item which)
+{
+	return count_read(&s->block[thread].v[which]);
+}
+
 uint64_t stats_sum(const struct stats *s, enum stats_item which)
 {
 	uint64_t sum = 0;

@@ -21,6 +21,7 @@ static void forget(struct client *c)
 	if (c->counted)
 		peers_leave(t->proxy->peers, net_conn_peer(c->conn));
 	thread_count(t, STAT_CONNECTIONS_OPEN, -1);
+	atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
 }
 
 static void end(struct client *c, void (*how)(struct net_conn *))
@@ -166,6 +167,7 @@ void client_accept(
 	net_conn_own(conn, (struct net_owner){ .on_event = on_event, .arg = c });
 	thread_count(t, STAT_CONNECTIONS, 1);
 	thread_count(t, STAT_CONNECTIONS_OPEN, 1);
+	atomic_fetch_add_explicit(&t->load, 1, memory_order_relaxed);
 	if (net_conn_has_tls(conn))
 		net_timer_set(&c->timer, thread_config(t)->timeouts.tls_handshake_ms);
 	else

@@ -42,10 +42,12 @@ static bool find_route(struct exchange *r)
 }
 
 /* The request as it goes up, written once for all attempts; the client's own head is
- * not needed after that. */
+ * not needed after that. HTTP/1.1 demands a Host: a client of HTTP/1.0 that sent none
+ * gets the address that it asked. */
 static bool stage_head(struct exchange *r)
 {
 	struct client *c = r->client;
+	char local[64];
 	struct h1_forward f = {
 		.client_ip = client_ip(c),
 		.request_id = { .p = r->id, .n = r->id_n },
@@ -55,6 +57,10 @@ static bool stage_head(struct exchange *r)
 		.keep_alive = true,
 	};
 
+	if (f.host.n == 0) {
+		net_conn_local_text(c->conn, local, sizeof(local));
+		f.host = span_of(local);
+	}
 	r->up.keep = true;
 	if (h1_write_request(
 		    net_loop_bufs(r->thread->loop), &r->up.bytes, &r->head, &f) != 0)

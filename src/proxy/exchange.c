@@ -167,6 +167,8 @@ void exchange_end(struct exchange *r)
 	upstream_close(r);
 	net_timer_stop(&r->deadline);
 	list_remove(&r->link);
+	/* What was read of the body and did not go up is not the next request. */
+	buf_drop(&r->client->in, r->up.direct);
 	stage_fini(bufs, &r->up);
 	stage_fini(bufs, &r->down);
 	buf_release(bufs, &r->up_in);
@@ -179,8 +181,9 @@ void exchange_end(struct exchange *r)
 static bool upstream_is_reusable(const struct exchange *r)
 {
 	return r->upstream != NULL && r->upstream_keep && r->to_upstream == HALF_DONE &&
-	       !r->upstream_failed && !r->upstream_eof && !r->upstream_readable &&
-	       buf_len(&r->up_in) == 0 && net_conn_is_flushed(r->upstream);
+	       stage_is_empty(&r->up) && !r->upstream_failed && !r->upstream_eof &&
+	       !r->upstream_readable && buf_len(&r->up_in) == 0 &&
+	       net_conn_is_flushed(r->upstream);
 }
 
 static void count_user(const struct exchange *r)

@@ -58,6 +58,16 @@ static void write_hex(char *out, uint64_t v)
 	memcpy(out + sizeof(high), &low, sizeof(low));
 }
 
+/* A word that means nothing to a log, a header or a text it may stand in. */
+static bool is_clean(struct span word)
+{
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] <= ' ' || word.p[i] > '~' || word.p[i] == '"')
+			return false;
+	}
+	return word.n > 0;
+}
+
 /* A trusted peer's id goes on if it is one clean word; else a new one: random for this
  * thread, then counted. */
 static void set_id(struct exchange *r, bool trusted)
@@ -69,8 +79,7 @@ static void set_id(struct exchange *r, bool trusted)
 	struct span theirs =
 		f != NULL ? http_field_value(&r->head, f) : (struct span){ .n = 0 };
 
-	if (theirs.n > 0 && theirs.n < sizeof(r->id) &&
-		memchr(theirs.p, ' ', theirs.n) == NULL) {
+	if (theirs.n < sizeof(r->id) && is_clean(theirs)) {
 		memcpy(r->id, theirs.p, theirs.n);
 		r->id_n = (uint8_t)theirs.n;
 		return;
@@ -113,6 +122,15 @@ static bool repeatable(const struct http_head *h)
 	return http_is_safe(h->method) || http_find(h, HTTP_N_IDEMPOTENCY_KEY) != NULL;
 }
 
+/* OPTIONS that has no hop left is answered here (RFC 9110, 7.6.2). */
+static bool is_for_us(const struct http_head *h)
+{
+	const struct http_field *f =
+		h->method == HTTP_OPTIONS ? http_find(h, HTTP_N_MAX_FORWARDS) : NULL;
+
+	return f != NULL && span_eq(http_field_value(h, f), SPAN("0"));
+}
+
 static enum verdict parsed(struct exchange *r)
 {
 	const struct config *config = r->use->snapshot->config;
@@ -130,6 +148,8 @@ static enum verdict parsed(struct exchange *r)
 		thread_count(r->thread, STAT_LIMIT_BODY, 1);
 		return answer(r, 413, "the request body is larger than allowed");
 	}
+	if (is_for_us(&r->head))
+		return answer(r, 200, "this request was not to go any further");
 	if (c->redirect)
 		return answer_redirect(r);
 	return go(r, EX_ROUTE);

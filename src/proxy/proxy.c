@@ -19,6 +19,7 @@ struct proxy *proxy_new(unsigned workers, struct registry *r, struct stats *stat
 	p->registry = r;
 	p->stats = stats;
 	p->peers = peers_new();
+	p->rings = rings_new(workers);
 	list_init(&p->published);
 	for (unsigned i = 0; i < workers; i++)
 		proxy_thread_init(&p->thread[i], p, i);
@@ -100,6 +101,8 @@ void proxy_free(struct proxy *p)
 			it); /* control may hold the last one, and outlive the list */
 		snapshot_unref(LIST_ENTRY(it, struct snapshot, link));
 	}
+	handover_close(p->rings);
+	free(p->rings);
 	peers_free(p->peers);
 	free(p);
 }

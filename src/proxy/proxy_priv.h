@@ -85,6 +85,7 @@ struct thread {
 	_Atomic(struct snapshot *) mailbox; /* control puts, the thread takes */
 
 	struct use *current;
+	_Atomic uint32_t load; /* clients, and those on their way from other threads */
 	struct link acceptors; /* struct door */
 	struct link clients;
 	struct link awaiting; /* exchanges whose first response byte is awaited */
@@ -103,6 +104,7 @@ struct proxy {
 	struct registry *registry;
 	struct stats *stats;
 	struct peers *peers; /* connections by client address */
+	struct rings *rings; /* fresh connections on their way to another thread */
 	struct link published;
 	struct snapshot *current;
 	_Atomic bool accepting, draining, stopping;
@@ -122,6 +124,18 @@ void thread_release_use(struct thread *t, struct use *u);
 void thread_count(struct thread *t, enum stats_item which, int64_t delta);
 void thread_await(struct thread *t, struct link *l);
 void thread_queue(struct thread *t, struct link *l);
+
+/* A connection that another thread accepted at this door; false: there is none such. */
+bool thread_adopt(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer);
+
+/* handover.c. free() a struct rings after handover_close. */
+struct rings;
+struct rings *rings_new(unsigned threads);
+/* Whether fd was given to a thread with fewer connections. */
+bool handover_give(
+	struct thread *t, uint64_t door, int fd, const struct sockaddr *peer);
+void handover_take(struct thread *t);
+void handover_close(struct rings *rings);
 
 struct peers *peers_new(void);
 void peers_free(struct peers *p);

@@ -168,7 +168,8 @@ bool rescue_response(struct exchange *r)
 enum verdict rescue_now(struct exchange *r)
 {
 	attempt_end(r, OUTCOME_STATUS);
-	if (r->upstream_keep && r->to_upstream == HALF_DONE && !r->upstream_failed) {
+	if (r->upstream_keep && r->to_upstream == HALF_DONE && stage_is_empty(&r->up) &&
+		net_conn_is_flushed(r->upstream) && !r->upstream_failed) {
 		struct rest rest = {
 			.conn = r->upstream,
 			.server = r->server,

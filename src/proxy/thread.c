@@ -73,6 +73,13 @@ static void door_accept(void *arg, struct net_conn *c)
 	client_accept(d->thread, c, &l);
 }
 
+static bool door_elsewhere(void *arg, int fd, const struct sockaddr *peer)
+{
+	struct door *d = arg;
+
+	return handover_give(d->thread, d->id, fd, peer);
+}
+
 static void door_gone(void *arg)
 {
 	struct door *d = arg;
@@ -94,7 +101,11 @@ static struct door *door_open(struct thread *t, struct sockets *s)
 {
 	struct door *d = mem_zero(sizeof(*d));
 	struct net_accept to = {
-		.on_accept = door_accept, .tls = door_tls, .admit = door_admit, .arg = d
+		.on_accept = door_accept,
+		.tls = door_tls,
+		.admit = door_admit,
+		.elsewhere = door_elsewhere,
+		.arg = d,
 	};
 
 	d->thread = t;
@@ -114,6 +125,20 @@ static struct door *door_of(struct thread *t, uint64_t id)
 			return d;
 	}
 	return NULL;
+}
+
+/* A retired door still serves what was accepted before. */
+bool thread_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer)
+{
+	LIST_EACH (&t->acceptors, it, next) {
+		struct door *d = LIST_ENTRY(it, struct door, link);
+
+		if (d->id != id)
+			continue;
+		net_acceptor_adopt(d->acceptor, fd, peer);
+		return true;
+	}
+	return false;
 }
 
 static bool has_listener(const struct snapshot *s, uint64_t id)
@@ -289,6 +314,7 @@ static void on_wake(void *arg)
 		begin_drain(t);
 	if (atomic_load_explicit(&p->accepting, memory_order_acquire))
 		sync_doors(t);
+	handover_take(t);
 	run_queued(t);
 	atomic_store_explicit(&t->drained,
 		t->draining && list_empty(&t->clients) && list_empty(&t->acceptors),

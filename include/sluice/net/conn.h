@@ -38,10 +38,14 @@ struct net_accept {
 	struct net_tls *(*tls)(void *arg); /* borrowed; may be NULL or return NULL */
 	/* Asked before any memory is taken; false: closed at once. May be NULL. */
 	bool (*admit)(void *arg, const struct sockaddr *peer);
+	/* Asked next; true: somebody else has taken fd over. May be NULL. */
+	bool (*elsewhere)(void *arg, int fd, const struct sockaddr *peer);
 	void *arg;
 };
 struct net_acceptor *net_acceptor_new(
 	struct net_loop *l, int fd, const struct net_accept *a);
+/* As if fd had been accepted here, without asking admit or elsewhere. */
+void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer);
 /* Takes no more from now; drains the queue first as SO_REUSEPORT needs: drops new
  * SYNs, accepts what is under way for some ms, then closes fd and calls on_gone. */
 void net_acceptor_retire(struct net_acceptor *a, void (*on_gone)(void *arg), void *arg);
@@ -107,6 +111,8 @@ bool net_conn_is_open(const struct net_conn *c); /* connected, handshake done */
 enum net_failure net_conn_failure(const struct net_conn *c);
 const struct sockaddr *net_conn_peer(
 	const struct net_conn *c); /* family AF_UNIX: no address */
+/* Our end as "127.0.0.1:8443", for a Host that is missing; empty for a unix socket. */
+void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n);
 bool net_conn_has_tls(const struct net_conn *c);
 struct span net_conn_alpn(const struct net_conn *c); /* empty: none was agreed */
 int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwise */

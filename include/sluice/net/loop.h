@@ -29,7 +29,7 @@ void net_loop_stop(struct net_loop *l);
 uint64_t net_loop_now_ns(const struct net_loop *l);
 struct buf_pool *net_loop_bufs(struct net_loop *l);
 
-/* --- timers: O(1) to set, one list for each duration, no heap ----------- */
+/* --- timers: one list for each duration, no heap ------------------------ */
 
 struct net_timer {
 	struct link link;
@@ -41,8 +41,8 @@ struct net_timer {
 
 void net_timer_init(
 	struct net_timer *t, struct net_loop *l, void (*on_due)(void *), void *arg);
-/* Due ms from now; set again, it moves. Up to 64 durations are in use at a time
- * in one loop: more share the next shorter one's list at a loss of precision. */
+/* Due ms from the loop's now; set again, it moves. O(1) while at most 64 durations
+ * are in use in one loop; a further one walks past those that are due later. */
 void net_timer_set(struct net_timer *t, uint32_t ms);
 void net_timer_stop(struct net_timer *t);
 bool net_timer_is_set(const struct net_timer *t);

@@ -52,6 +52,7 @@ void stats_free(struct stats *s);
 
 /* On the thread's own block; delta may be negative for those that say "now". */
 void stats_add(struct stats *s, unsigned thread, enum stats_item which, int64_t delta);
+uint64_t stats_of(const struct stats *s, unsigned thread, enum stats_item which);
 uint64_t stats_sum(const struct stats *s, enum stats_item which);
 
 /* "limit_header_bytes", one line of help, and whether it is a gauge. */
