@@ -15,6 +15,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "sluice/base/digest.h"
+#include "sluice/base/log.h"
+
 #include "net_priv.h"
 
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -91,9 +94,20 @@ static SSL_CTX *new_ctx(const SSL_METHOD *role, bool min_1_3)
 	return ctx;
 }
 
+/* Nobody is asked for a pass phrase: OpenSSL would, at the terminal, and wait. */
+static int on_pass_phrase(char *out, int size, int writing, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 static int use_certificate(
 	SSL_CTX *ctx, const char *cert, const char *key, struct err *err)
 {
+	SSL_CTX_set_default_passwd_cb(ctx, on_pass_phrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return tls_err(err, "certificate", cert);
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
@@ -101,6 +115,28 @@ static int use_certificate(
 	if (SSL_CTX_check_private_key(ctx) != 1)
 		return tls_err(err, "key does not fit its certificate:", key);
 	return 0;
+}
+
+/* The keys that tickets are sealed with: drawn once a process, the same for every
+ * context, so that a client's ticket is good at each thread and after each reload. */
+static unsigned char ticket_keys[80];
+static pthread_once_t ticket_keys_drawn = PTHREAD_ONCE_INIT;
+
+static void draw_ticket_keys(void)
+{
+	digest_random(ticket_keys, sizeof(ticket_keys));
+}
+
+static void share_tickets(SSL_CTX *ctx)
+{
+	(void)pthread_once(&ticket_keys_drawn, draw_ticket_keys);
+	/* Tickets alone resume; one is enough, and the second costs 7 % of a handshake.
+	 */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sluice", 6);
+	if (SSL_CTX_set_tlsext_ticket_keys(ctx, ticket_keys, sizeof(ticket_keys)) != 1)
+		log_warn("tickets do not outlive a reload", "");
 }
 
 static SSL_CTX *server_ctx(
@@ -116,11 +152,7 @@ static SSL_CTX *server_ctx(
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	/* Tickets alone resume; one is enough, and the second costs 7 % of a handshake.
-	 */
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 1);
-	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"sluice", 6);
+	share_tickets(ctx);
 	if (t->alpn_n > 0)
 		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
 	tls_names_add(t->names, SSL_CTX_get0_certificate(ctx), ctx);

@@ -2,11 +2,11 @@
  * OpenSSL over a loop's own buffers.
  *
  * OpenSSL's socket BIO reads a record with two recv and sends each record by
- * itself. Here one BIO per connection reads from, and gathers into, two buffers
- * that all connections of a loop share: one recv takes what the socket has (as
- * much as the reader can use), however many records that is, and all records of a write
- * leave in one send. Between two calls the shared buffers are empty: what TLS did not
- * look at yet is put aside with the connection, and so is what the kernel did not take.
+ * itself. Here the connections of a loop share one BIO and two buffers behind it: one
+ * recv takes what the socket has (as much as the reader can use), however many records
+ * that is, and all records of a write leave in one send. Between two calls the shared
+ * buffers are empty: what TLS did not look at yet is put aside with the connection, and
+ * so is what the kernel did not take.
  */
 #include <assert.h>
 #include <errno.h>
@@ -24,7 +24,9 @@
 enum { WRITE_BYTES = 65536, IN_BYTES = 131072, OUT_BYTES = WRITE_BYTES + 32768 };
 
 struct tls_io {
-	size_t in_at, in_n; /* what the BIO has to give: in + in_at, in_n bytes */
+	BIO *bio;              /* every connection's, for reading and writing */
+	struct net_conn *conn; /* whose call is under way */
+	size_t in_at, in_n;    /* what the BIO has to give: in + in_at, in_n bytes */
 	size_t ask; /* how much a recv may take now; 0: not again in this call */
 	size_t out_n;
 	char in[IN_BYTES], out[OUT_BYTES];
@@ -56,13 +58,12 @@ static int fill(struct net_conn *c, struct tls_io *io)
 
 static int bio_read(BIO *b, char *p, int n)
 {
-	struct net_conn *c = BIO_get_data(b);
-	struct tls_io *io = c->loop->tls_io;
+	struct tls_io *io = BIO_get_data(b);
 	size_t take = (size_t)n;
 
 	BIO_clear_retry_flags(b);
 	if (io->in_n == 0) {
-		int got = fill(c, io);
+		int got = fill(io->conn, io);
 
 		if (got == NET_AGAIN)
 			BIO_set_retry_read(b);
@@ -79,8 +80,7 @@ static int bio_read(BIO *b, char *p, int n)
 
 static int bio_write(BIO *b, const char *p, int n)
 {
-	struct net_conn *c = BIO_get_data(b);
-	struct tls_io *io = c->loop->tls_io;
+	struct tls_io *io = BIO_get_data(b);
 
 	BIO_clear_retry_flags(b);
 	if ((size_t)n > sizeof(io->out) - io->out_n)
@@ -92,7 +92,7 @@ static int bio_write(BIO *b, const char *p, int n)
 
 static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
-	struct net_conn *c = BIO_get_data(b);
+	const struct tls_io *io = BIO_get_data(b);
 
 	(void)num;
 	(void)ptr;
@@ -100,7 +100,7 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	case BIO_CTRL_FLUSH:
 		return 1;
 	case BIO_CTRL_EOF:
-		return c->eof;
+		return io->conn->eof;
 	default:
 		return 0;
 	}
@@ -122,31 +122,43 @@ __attribute__((destructor)) static void free_method(void)
 	BIO_meth_free(method);
 }
 
-int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name)
+/* With the loop's first TLS connection. */
+static struct tls_io *tls_io_new(void)
 {
-	BIO *bio = BIO_new(method);
+	struct tls_io *io = mem_alloc(sizeof(*io));
 
-	if (bio == NULL)
-		return -1;
-	c->ssl = tls_new_ssl(t, c->accepted, server_name);
-	if (c->ssl == NULL) {
-		BIO_free(bio);
-		return -1;
+	memset(io, 0, offsetof(struct tls_io, in));
+	io->bio = BIO_new(method);
+	if (io->bio == NULL) {
+		free(io);
+		return NULL;
 	}
-	if (c->loop->tls_io == NULL) {
-		c->loop->tls_io = mem_alloc(sizeof(struct tls_io));
-		memset(c->loop->tls_io, 0, offsetof(struct tls_io, in));
-	}
-	c->tls = net_tls_ref(t);
-	BIO_set_data(bio, c);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(c->ssl, bio, bio);
-	return 0;
+	BIO_set_data(io->bio, io);
+	BIO_set_init(io->bio, 1);
+	return io;
 }
 
 void tls_io_free(struct tls_io *io)
 {
+	if (io == NULL)
+		return;
+	BIO_free(io->bio);
 	free(io);
+}
+
+int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name)
+{
+	if (c->loop->tls_io == NULL)
+		c->loop->tls_io = tls_io_new();
+	if (c->loop->tls_io == NULL)
+		return -1;
+	c->ssl = tls_new_ssl(t, c->accepted, server_name);
+	if (c->ssl == NULL)
+		return -1;
+	c->tls = net_tls_ref(t);
+	(void)BIO_up_ref(c->loop->tls_io->bio); /* one for both directions */
+	SSL_set_bio(c->ssl, c->loop->tls_io->bio, c->loop->tls_io->bio);
+	return 0;
 }
 
 /* What an earlier call left comes first. A read may take ask bytes more. */
@@ -155,6 +167,7 @@ static struct tls_io *begin(struct net_conn *c, size_t ask)
 	struct tls_io *io = c->loop->tls_io;
 
 	assert(io->in_n == 0 && io->out_n == 0);
+	io->conn = c;
 	io->ask = ask < sizeof(io->in) ? ask : sizeof(io->in);
 	if (c->stash_n > 0) {
 		memcpy(io->in, c->stash, c->stash_n);
@@ -279,6 +292,9 @@ ssize_t tls_read(struct net_conn *c, void *p, size_t n)
 	}
 	if (finish(c, io) == NET_BROKEN && have == 0)
 		return NET_BROKEN;
+	/* An end behind the last bytes is told by the next read: the peer need not
+	 * close its socket before we do. */
+	c->more = have == n || (have > 0 && end != NET_AGAIN);
 	if (c->out_n > 0)
 		conn_arm(c);
 	return have > 0 ? (ssize_t)have : end;
