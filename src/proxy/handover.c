@@ -12,12 +12,18 @@
 
 #include "proxy_priv.h"
 
-enum { SLOTS = 64, SHARE_PERCENT = 5 };
+/* So many may wait while the other thread is kept busy: a burst of connections should
+ * not end with the giver only because the taker was late for some milliseconds. */
+enum { SLOTS = 512, SHARE_PERCENT = 5 };
 
 struct handed {
 	int fd;
 	uint64_t door;
-	struct sockaddr_storage peer;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	} peer;
 };
 
 /* From one thread to one other. */
@@ -100,11 +106,11 @@ bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockadd
 	if (to == t || !is_overloaded(t, to))
 		return false;
 	if (peer->sa_family == AF_INET)
-		memcpy(&h.peer, peer, sizeof(struct sockaddr_in));
+		memcpy(&h.peer.in4, peer, sizeof(h.peer.in4));
 	else if (peer->sa_family == AF_INET6)
-		memcpy(&h.peer, peer, sizeof(struct sockaddr_in6));
+		memcpy(&h.peer.in6, peer, sizeof(h.peer.in6));
 	else
-		h.peer.ss_family = AF_UNIX;
+		h.peer.any.sa_family = AF_UNIX;
 	if (!put(ring_of(t->proxy->rings, t->index, to->index), &h))
 		return false;
 	atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
