@@ -2,6 +2,11 @@
  * Idle upstream connections: one short list for each server and data thread, the
  * one used last on top, so that few are kept busy and the rest age out.
  *
+ * A server that closes idle connections after a while is met half-way: what it was seen
+ * to allow is the limit here, less a fifth, so that a request does not take a
+ * connection in the moment in which it goes. The limit rises again while it proves too
+ * careful.
+ *
  * A kept connection stays armed for reading and needs no call to be used again. If the
  * peer closes it, or says anything unasked, it is closed here.
  */
@@ -12,8 +17,12 @@
 
 #include "pool_priv.h"
 
+/* A close after less than this says nothing about a limit: the server restarted. */
+enum { LEAST_SEEN_MS = 250, NS_PER_MS = 1000000 };
+
 struct idle {
 	struct link link;
+	uint64_t since_ns;
 	struct net_conn *conn;
 	struct server *server;
 	struct net_timer timer;
@@ -43,15 +52,50 @@ static void drop(struct idle *i)
 	net_conn_close(c);
 }
 
-static void on_idle_event(void *arg, unsigned events)
+/* Four steps an octave, downwards: a loop has one list of timers for each duration. */
+static uint32_t coarse(uint64_t ms)
 {
-	(void)events;
-	drop(arg);
+	unsigned bits;
+
+	if (ms > INT32_MAX)
+		ms = INT32_MAX;
+	bits = ms > 8 ? 61u - (unsigned)__builtin_clzll(ms) : 0;
+	return (uint32_t)(ms >> bits << bits);
 }
 
+static uint32_t limit_of(const struct server *s, uint32_t configured_ms)
+{
+	uint32_t seen_ms = atomic_load_explicit(&s->idle_ms, memory_order_relaxed);
+
+	return seen_ms != 0 && seen_ms < configured_ms ? seen_ms : configured_ms;
+}
+
+/* The server closed it, or said something unasked. */
+static void on_idle_event(void *arg, unsigned events)
+{
+	struct idle *i = arg;
+	uint64_t now_ns = net_loop_now_ns(net_conn_loop(i->conn));
+	uint64_t idle_ms = (now_ns - i->since_ns) / NS_PER_MS;
+
+	(void)events;
+	if (idle_ms >= LEAST_SEEN_MS)
+		atomic_store_explicit(&i->server->idle_ms, coarse(idle_ms / 5 * 4),
+			memory_order_relaxed);
+	drop(i);
+}
+
+/* The limit was ours: if it was learned, it may be too careful by now. */
 static void on_idle_due(void *arg)
 {
-	drop(arg);
+	struct idle *i = arg;
+	uint32_t seen_ms =
+		atomic_load_explicit(&i->server->idle_ms, memory_order_relaxed);
+
+	if (seen_ms != 0)
+		atomic_store_explicit(&i->server->idle_ms,
+			coarse(seen_ms + (uint64_t)seen_ms / 4 + 1),
+			memory_order_relaxed);
+	drop(i);
 }
 
 struct net_conn *server_take_idle(struct server *s, unsigned thread)
@@ -85,9 +129,11 @@ void server_take_back(struct server *s, unsigned thread, struct net_conn **conn,
 	i->conn = c;
 	i->server = s;
 	i->thread = thread;
+	i->since_ns = net_loop_now_ns(net_conn_loop(c));
 	net_timer_init(&i->timer, net_conn_loop(c), on_idle_due, i);
-	net_timer_set(&i->timer, idle_ms);
+	net_timer_set(&i->timer, limit_of(s, idle_ms));
 	net_conn_own(c, (struct net_owner){ .on_event = on_idle_event, .arg = i });
+	net_conn_want_read(c, true); /* back-pressure may have turned it off */
 	list_push_front(&cell->idle, &i->link);
 	atomic_store_explicit(&cell->n_idle, n + 1, memory_order_relaxed);
 }

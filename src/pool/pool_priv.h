@@ -57,6 +57,8 @@ struct server {
 	_Atomic uint32_t fails_in_row;
 	_Atomic uint64_t failures, ejections;
 	_Atomic uint64_t ejected_ns;
+	_Atomic uint32_t
+		idle_ms; /* learned: how long it keeps idle connections; 0: not seen */
 
 	/* The address, guarded by a sequence that is odd while it changes. */
 	_Atomic uint32_t where_seq;
