@@ -41,8 +41,12 @@ struct admin_migration {
 	const struct shift_state *state;
 	const struct shift_plan *plan;
 	const struct engine *engine;
-	const char *guard_name[GUARD_MAX]; /* "error_rate", as in the file */
-	const struct pivot *pivot;         /* NULL: no p95_ratio */
+	struct {                  /* as engine has them */
+		const char *name; /* "error_rate", as in the file */
+		uint64_t slow_us; /* of p95_latency: slower than this is bad */
+		double ratio;     /* of p95_ratio: times legacy's p95 */
+	} guard[GUARD_MAX];
+	const struct pivot *pivot; /* NULL: no p95_ratio */
 	uint32_t new_ppm;
 	uint64_t generation;
 	bool plan_pending; /* the file's plan differs from the one that runs (S6) */

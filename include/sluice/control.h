@@ -18,8 +18,7 @@ struct control_hooks { /* given by main: sd_notify, which only it knows */
  * exit status; problems at start are on stderr, one a line. */
 int control_run(const char *config_file, const struct control_hooks *hooks);
 
-/* sluice --check: 0 or 1; problems on stderr, one a line, a word of success on stdout.
- */
+/* sluice --check: 0 or 1; problems on stderr, one a line, success on stdout. */
 int control_check(const char *config_file);
 
 #endif

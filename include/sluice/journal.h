@@ -36,8 +36,8 @@ struct decision {
 	uint64_t wall_us;          /* likewise when 0 */
 	const char *migration;     /* "" = the whole process */
 	const char *action; /* advance done revert cutback weight start pause resume
-			       abort timeout reload reload_refused refused start_up stop
-			       lost ... */
+			       abort timeout withdrawn reload reload_refused refused
+			       start_up stop lost ... */
 	const char *phase_from, *phase_to; /* "" where there is none */
 	uint32_t from_ppm, to_ppm;
 	const char *actor;  /* "guard", "plan", "file", "signal", "user:root" ... */

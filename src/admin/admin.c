@@ -39,6 +39,32 @@ static int listen_masked(const struct sockaddr_un *un, uint32_t mode, struct err
 	return fd;
 }
 
+static bool may_write_folder(const char *path)
+{
+	char *folder = mem_text(path);
+	char *slash = strrchr(folder, '/');
+	bool may;
+
+	if (slash != NULL)
+		slash[slash == folder] = '\0';
+	may = access(slash != NULL ? folder : ".", W_OK | X_OK) == 0;
+	free(folder);
+	return may;
+}
+
+/* A socket that nobody listened on would have been removed. */
+static const char *way_out(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		return " (is this sluice running already?)";
+	if (!may_write_folder(path))
+		return " (its folder must exist, and this user must be able to write "
+		       "there)";
+	return "";
+}
+
 static int open_local(struct admin *a, uint32_t mode, struct err *err)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -53,9 +79,8 @@ static int open_local(struct admin *a, uint32_t mode, struct err *err)
 
 	int fd = listen_masked(&un, mode, err);
 	if (fd == -1)
-		return err_wrap(err,
-			"admin.socket %s (its folder must exist and be writable)",
-			a->socket);
+		return err_wrap(
+			err, "admin.socket %s%s", a->socket, way_out(a->socket));
 	if (chmod(a->socket, mode) == -1 || stat(a->socket, &st) == -1) {
 		err_errno(err, "admin.socket %s: mode %04o", a->socket, mode);
 		close(fd);

@@ -99,7 +99,7 @@ static void drop(struct decision *d)
 		d->actor, d->reason, d->config_hash, d->evidence_json };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		free((void *)(uintptr_t)texts[i]);
+		free((void *)texts[i]);
 }
 
 static void decisions_free(struct page *page)

@@ -298,7 +298,7 @@ static void take_guards(struct row *r, const struct admin_migration *m)
 		const struct guard *g = &m->engine->guard[i];
 
 		snprintf(r->guard[i].name, sizeof(r->guard[i].name), "%s",
-			m->guard_name[i]);
+			m->guard[i].name);
 		r->guard[i].observe = g->p.observe;
 		r->guard[i].evidence = guard_evidence(g);
 		r->guard[i].promote = guard_promote(g);

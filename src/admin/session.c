@@ -6,7 +6,7 @@
  * Ways to fail: the peer leaves (closed at once), it is slow (408, or closed while it
  * was silent or did not read), it sends what is no HTTP (400..431), or too long a body
  * (413); the journal does not answer in time (504).
- * */
+ */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +152,7 @@ static enum verdict head_done(struct session *s)
 {
 	struct span target = http_text(&s->head, s->head.target);
 	struct span ok = SPAN("HTTP/1.1 100 Continue\r\n\r\n");
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)ok.p, .iov_len = ok.n };
+	struct iovec iov = { .iov_base = (void *)ok.p, .iov_len = ok.n };
 
 	s->out.keep = s->head.keep_alive && s->head.minor >= 1;
 	text_add(&s->target, target.p, target.n);

@@ -29,7 +29,7 @@ static void put_reason(struct json *j, const struct admin_migration *m)
 {
 	const struct engine *e = m->engine;
 	const char *guard = e->reason_guard < e->n_guards
-				    ? m->guard_name[e->reason_guard]
+				    ? m->guard[e->reason_guard].name
 				    : "guard";
 	char text[128] = "";
 
@@ -65,21 +65,25 @@ static void bad_text(const struct admin_migration *m, unsigned i, char *out, siz
 {
 	bool relative = m->engine->guard[i].p.relative;
 
-	if (!is_latency(m->guard_name[i]))
+	if (!is_latency(m->guard[i].name))
 		snprintf(out, n, "bad");
 	else if (!relative)
 		snprintf(out, n, "slower than %g ms",
-			(double)m->config->guard.p95_latency_us / 1000);
+			(double)m->guard[i].slow_us / 1000);
 	else if (m->pivot != NULL)
 		snprintf(out, n, "slower than %.3g ms", pivot_new_ms(m->pivot));
 	else
 		snprintf(out, n, "slow");
 }
 
-static void limit_text(const struct guard_params *p, char *out, size_t n)
+static void limit_text(const struct admin_migration *m, unsigned i, char *out, size_t n)
 {
+	const struct guard_params *p = &m->engine->guard[i].p;
+
 	if (!p->relative)
 		snprintf(out, n, "limit %g %%", p->p0 * 100);
+	else if (is_latency(m->guard[i].name))
+		snprintf(out, n, "limit %g x legacy's p95", m->guard[i].ratio);
 	else
 		snprintf(out, n, "limit %g x legacy", p->rho);
 }
@@ -117,7 +121,7 @@ static void sentence(const struct admin_migration *m, unsigned i, char *out, siz
 	int64_t bad = g->bad[guard_leader(g)], of = g->n[guard_leader(g)];
 	char what[64], limit[64], when[64];
 
-	limit_text(&g->p, limit, sizeof(limit));
+	limit_text(m, i, limit, sizeof(limit));
 	if (of == 0) {
 		snprintf(out, n, "%u %%: nothing against new (%s)",
 			guard_bar_percent(g), limit);
@@ -133,9 +137,7 @@ static void sentence(const struct admin_migration *m, unsigned i, char *out, siz
 /* How many more good requests prove it: the share of the way that is left. */
 static int64_t still_needed(const struct guard *g)
 {
-	return g->proven ? 0
-			 : (int64_t)ceil(
-				   (double)guard_need(&g->p) * (1 - guard_promote(g)));
+	return g->proven ? 0 : (int64_t)ceil((double)g->need * (1 - guard_promote(g)));
 }
 
 static struct json *guard_json(const struct admin_migration *m, unsigned i)
@@ -148,7 +150,7 @@ static struct json *guard_json(const struct admin_migration *m, unsigned i)
 
 	sentence(m, i, text, sizeof(text));
 	since_text(g, clock_wall_us(), since);
-	json_put_text(j, "name", m->guard_name[i]);
+	json_put_text(j, "name", m->guard[i].name);
 	json_put_text(j, "mode", g->p.observe ? "observe" : "enforce");
 	json_put_real(j, "evidence", guard_evidence(g));
 	json_put_int(j, "bar_percent", guard_bar_percent(g));

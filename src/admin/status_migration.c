@@ -113,6 +113,20 @@ static void put_plan(struct json *j, const struct admin_migration *m)
 		m->held == WHY_NOTHING ? NULL : shift_reason_text(m->held));
 }
 
+/* What is kept of it does not have the migration's name. */
+static void put_last(struct json *j, const struct admin_migration *m)
+{
+	struct json *last;
+
+	if (m->last == NULL) {
+		json_put_text(j, "last_decision", NULL);
+		return;
+	}
+	last = decision_json(m->last, false);
+	json_put_text(last, "migration", m->config->name);
+	json_put(j, "last_decision", last);
+}
+
 struct json *status_migration(const struct admin_migration *m)
 {
 	struct json *j = json_new_object();
@@ -131,9 +145,6 @@ struct json *status_migration(const struct admin_migration *m)
 	json_put(pools, "new", pool_json(m, SIDE_NEW));
 	json_put(j, "pools", pools);
 	json_put_int(j, "window_ms", m->window_ms);
-	if (m->last != NULL)
-		json_put(j, "last_decision", decision_json(m->last, false));
-	else
-		json_put_text(j, "last_decision", NULL);
+	put_last(j, m);
 	return j;
 }

@@ -129,7 +129,9 @@ static int open_or_make(const char *path, bool *fresh, struct err *err)
 			return -1;
 		fd = open(path, flags);
 	}
-	return fd == -1 ? err_errno(err, "cannot open") : fd;
+	if (fd == -1)
+		return err_errno(err, "cannot open");
+	return fd;
 }
 
 static bool is_sound(const struct live_word *w)

@@ -2,12 +2,18 @@
  * Lines of key=value pairs. A line is put together on the stack and goes out
  * in one write(2), so that lines of several threads and processes never mix.
  *
+ * Logging must never hold up traffic: a line that nobody takes is lost, and the next
+ * one that goes out says how many were. One thread at a time asks and writes, so that
+ * room for a line is still there when it comes.
+ *
  * What does not fit is cut off between two characters, and the line says so.
  */
 #include "sluice/base/log.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +35,9 @@ struct line {
 
 static _Atomic int level_now = LOG_INFO;
 static _Atomic int format_now = LOG_TEXT;
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static unsigned lost; /* lines; of whose turn it is */
 
 void log_setup(enum log_level level, enum log_format format)
 {
@@ -182,6 +191,10 @@ static void begin(struct line *l, enum log_level level, const char *msg)
 	};
 	char now[CLOCK_TEXT_SIZE];
 
+	l->format = (enum log_format)atomic_load_explicit(
+		&format_now, memory_order_relaxed);
+	l->cut = false;
+	l->n = 0;
 	clock_text(clock_wall_us(), now);
 	put_own(l, "time", now);
 	put_own(l, "level", names[level]);
@@ -195,27 +208,53 @@ static void end(struct line *l)
 	seal(l, l->format == LOG_JSON ? "}\n" : "\n");
 }
 
+static bool has_room(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) != 0; /* what is wrong with it is write's to find */
+}
+
+static void put_lost(struct line *l)
+{
+	struct log_value v = { .is_text = false };
+
+	v.n = (size_t)snprintf(v.p, sizeof(v.p), "%u", lost);
+	put_pair(l, "lost", strlen("lost"), &v);
+}
+
+static void write_line(
+	enum log_level level, const char *msg, const char *fmt, struct log_args *a)
+{
+	struct line l;
+
+	begin(&l, level, msg);
+	if (lost > 0)
+		put_lost(&l);
+	put_pairs(&l, fmt, a);
+	end(&l);
+
+	ssize_t written = write(STDERR_FILENO, l.p, l.n);
+	(void)written;
+	lost = 0;
+}
+
 void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 {
 	int saved = errno;
-	struct line l;
 	struct log_args a;
 
 	if (!log_wants(level))
 		return;
-	l.format = (enum log_format)atomic_load_explicit(
-		&format_now, memory_order_relaxed);
-	l.cut = false;
-	l.n = 0;
-	begin(&l, level, msg);
-	va_start(a.ap, fmt);
-	put_pairs(&l, fmt, &a);
-	va_end(a.ap);
-	end(&l);
-
-	/* A line that nobody takes is lost: logging must never hold up traffic. */
-	ssize_t written = write(STDERR_FILENO, l.p, l.n);
-	(void)written;
+	(void)pthread_mutex_lock(&turn);
+	if (has_room()) {
+		va_start(a.ap, fmt);
+		write_line(level, msg, fmt, &a);
+		va_end(a.ap);
+	} else {
+		lost++;
+	}
+	(void)pthread_mutex_unlock(&turn);
 	errno = saved;
 }
 

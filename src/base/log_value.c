@@ -77,6 +77,7 @@ static intmax_t take_signed(struct log_args *a, char length)
 		return va_arg(a->ap, long);
 	case 'L':
 		return va_arg(a->ap, long long);
+	/* Alike on this machine. NOLINTNEXTLINE(bugprone-branch-clone) */
 	case 'z':
 		return va_arg(a->ap, ssize_t);
 	case 'j':

@@ -2,8 +2,10 @@
  * act - the only place where a migration's state changes, and the order of effect
  * and record (S3): what lowers new, and what a person wants, takes effect first; a
  * plan's rise is committed first and takes effect on the acknowledgement, if nothing
- * else has happened to the migration by then.
+ * else has happened to the migration by then and the plan would still decide so.
  */
+#include <stdio.h>
+
 #include "sluice/base/log.h"
 #include "sluice/proxy.h"
 
@@ -52,7 +54,6 @@ void act_do(struct control *c, struct track *t, const struct act *a)
 	if (t->rise.waits) {
 		t->rise.next = a->next;
 		t->rise.new_run = a->new_run;
-		t->rise.generation = after.generation;
 		t->rise.seq = record(c, t, a, &was, &after);
 		return;
 	}
@@ -71,28 +72,77 @@ struct memory act_to_keep(const struct track *t)
 	return m;
 }
 
+static struct before as_recorded(const struct track *t)
+{
+	struct before b = as_it_is(t);
+
+	b.m = act_to_keep(t);
+	b.ppm = memory_new_ppm(&b.m);
+	return b;
+}
+
 void act_tell(struct control *c, struct track *t, const struct act *a)
 {
-	const struct before was = as_it_is(t);
-	struct memory after = act_to_keep(t);
+	const struct before was = as_recorded(t);
 
-	(void)record(c, t, a, &was, &after);
+	(void)record(c, t, a, &was, &was.m);
+}
+
+/* --- acknowledgements ---------------------------------------------------- */
+
+/* A slow disk may have taken minutes. What starts a run has no evidence to lose. */
+static bool is_still_wanted(const struct track *t)
+{
+	const struct shift_state *next = &t->rise.next;
+	const struct shift_change now =
+		shift_decide(&t->m.state, &t->m.plan, &t->engine, t->held);
+
+	return t->rise.new_run || (now.changed && now.next.phase == next->phase &&
+					  now.next.step == next->step);
+}
+
+/* The journal has it as done: there it goes back. */
+static void take_back(struct control *c, struct track *t)
+{
+	const struct before was = as_recorded(t);
+	char reason[REASON_SIZE];
+
+	(void)snprintf(reason, sizeof(reason), "recorded too late to be done: %s",
+		t->held != WHY_NOTHING ? shift_reason_text(t->held)
+				       : "the guards ask for more by now");
+	t->rise.waits = false;
+	t->m.generation++;
+	live_store(t->word, memory_live(&t->m));
+	(void)record(c, t,
+		&(struct act){
+			.action = "withdrawn",
+			.actor = "plan",
+			.reason = reason,
+			.next = t->m.state,
+		},
+		&was, &t->m);
+}
+
+static void settle(struct control *c, struct track *t)
+{
+	const struct rise r = t->rise;
+
+	if (!is_still_wanted(t)) {
+		take_back(c, t);
+		return;
+	}
+	t->rise.waits = false;
+	take_effect(c, t, &r.next, r.new_run);
+	log_debug("rise is recorded and in force", "migration=%s generation=%llu",
+		track_name(t), (unsigned long long)t->m.generation);
 }
 
 void act_committed(struct control *c, uint64_t seq)
 {
 	for (size_t i = 0; i < c->n_tracks; i++) {
 		struct track *t = c->tracks[i];
-		struct rise *r = &t->rise;
 
-		if (!r->waits || r->seq > seq)
-			continue;
-		r->waits = false;
-		if (r->generation != t->m.generation)
-			continue;
-		take_effect(c, t, &r->next, r->new_run);
-		log_debug("rise is recorded and in force",
-			"migration=%s generation=%llu", track_name(t),
-			(unsigned long long)r->generation);
+		if (t->rise.waits && t->rise.seq <= seq)
+			settle(c, t);
 	}
 }

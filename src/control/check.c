@@ -24,20 +24,26 @@ static int try_listener(const struct config_listener *l, struct err *err)
 {
 	const char **certs = mem_alloc(l->n_certificates * sizeof(*certs));
 	const char **keys = mem_alloc(l->n_certificates * sizeof(*keys));
+	const char **staples = mem_alloc(l->n_certificates * sizeof(*staples));
 	struct net_tls *tls = NULL;
 
 	for (size_t i = 0; i < l->n_certificates; i++) {
 		certs[i] = l->certificates[i].cert_file;
 		keys[i] = l->certificates[i].key_file;
+		staples[i] = l->certificates[i].ocsp_file;
 	}
 	int rc = net_tls_server_new(&tls,
 		&(struct net_tls_server){
 			.cert_files = certs,
 			.key_files = keys,
+			.ocsp_files = staples,
 			.n = l->n_certificates,
 			.min_1_3 = l->min_version == CONFIG_TLS_1_3,
 			.h2 = l->alpn_h2,
 			.http1 = l->alpn_http1,
+			.client_ca = l->client_ca,
+			.crl = l->crl,
+			.client_optional = l->client_verify == CONFIG_CLIENT_OPTIONAL,
 		},
 		err);
 	if (rc == 0)
@@ -46,6 +52,7 @@ static int try_listener(const struct config_listener *l, struct err *err)
 		err_wrap(err, "listener %s", l->name);
 	free(certs);
 	free(keys);
+	free(staples);
 	return rc;
 }
 
@@ -53,8 +60,14 @@ static int try_pool(const struct config_pool *p, struct err *err)
 {
 	struct net_tls *tls = NULL;
 
-	if (net_tls_client_new(&tls, p->tls_ca_file ? p->tls_ca_file : "",
-		    p->tls_verify, err) != 0)
+	const struct net_tls_client s = {
+		.ca_file = p->tls_ca_file,
+		.verify = p->tls_verify,
+		.cert_file = p->tls_cert_file,
+		.key_file = p->tls_key_file,
+	};
+
+	if (net_tls_client_open(&tls, &s, err) != 0)
 		return err_wrap(err, "pool %s", p->name);
 	net_tls_unref(tls);
 	return 0;
@@ -85,8 +98,8 @@ int control_check(const char *config_file)
 		config_problems_add(&problems, "%s: %s", c->file, err.text);
 		goto fail;
 	}
-	(void)printf(
-		"%s: valid: %zu listeners, %zu routes, %zu migrations, %zu pools\n",
+	(void)printf("%s: valid; listeners: %zu, routes: %zu, migrations: %zu, "
+		     "pools: %zu\n",
 		c->file, c->n_listeners, c->n_routes, c->n_migrations, c->n_pools);
 	config_problems_fini(&problems);
 	config_free(c);

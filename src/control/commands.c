@@ -55,21 +55,6 @@ static void refuse(struct control *c, struct track *t, const struct admin_reques
 		out->text, sizeof(out->text), "%s: %.400s", track_name(t), reason);
 }
 
-/* A run begins with a plan, after a latch, and with the first rise from idle; and where
- * an old breach stands that had nothing left to revert (S28). */
-static bool begins_run(const struct track *t, const struct admin_request *q)
-{
-	const enum shift_phase p = t->m.state.phase;
-	const bool at_zero = track_new_ppm(t) == 0;
-	const bool breached = t->engine.verdict == VERDICT_BREACH;
-
-	if (q->command == COMMAND_START)
-		return true;
-	if (q->command == COMMAND_RESUME)
-		return shift_is_latched(p) || (at_zero && breached);
-	return q->command == COMMAND_WEIGHT && at_zero && (p == SHIFT_IDLE || breached);
-}
-
 static void done_text(const struct track *t, uint32_t from_ppm, struct admin_reply *out)
 {
 	const char *phase = shift_phase_text(t->m.state.phase);
@@ -78,11 +63,11 @@ static void done_text(const struct track *t, uint32_t from_ppm, struct admin_rep
 	percent_text(from, from_ppm);
 	percent_text(to, track_new_ppm(t));
 	if (from_ppm == track_new_ppm(t))
-		(void)snprintf(out->text, sizeof(out->text), "%s: %s, new has %s",
+		(void)snprintf(out->text, sizeof(out->text), "%s: %s, new is at %s",
 			track_name(t), phase, to);
 	else
 		(void)snprintf(out->text, sizeof(out->text),
-			"%s: %s, new had %s and has %s", track_name(t), phase, from,
+			"%s: %s, new goes from %s to %s", track_name(t), phase, from,
 			to);
 }
 
@@ -98,7 +83,7 @@ static void obey(struct control *c, struct track *t, const struct admin_request 
 		.actor = or_empty(q->actor),
 		.reason = reason,
 		.next = change->next,
-		.new_run = change->changed && begins_run(t, q),
+		.new_run = change->changed && track_begins_run(t, q->command),
 	};
 
 	if (change->changed)

@@ -2,10 +2,10 @@
  * control - the worker from start to stop: what is opened in which order, and closed
  * in the reverse one.
  *
- * The admin socket comes first, because it tells whether another process serves this
- * configuration already: two of them must not share a journal. Weights are touched
- * when nothing can fail any more, and before any listener accepts; that they do when
- * every server has been checked once (S10).
+ * The admin socket comes first, because it tells soonest whether another process serves
+ * this configuration already; then the journal, which is for one process alone. Weights
+ * are touched when nothing can fail any more, and before any listener accepts; that
+ * they do when every server has been checked once (S10).
  */
 #include "sluice/control.h"
 
@@ -65,7 +65,7 @@ static int open_state(struct control *c, const struct config *config, struct err
 
 	c->loop = net_loop_new(0);
 	if (admin_open(&c->admin, c->loop, &config->admin, &ops, err) != 0)
-		return err_wrap(err, "admin");
+		return -1;
 	if (keep_open(c, &config->journal, err) != 0)
 		return -1;
 	signals_open(c);
@@ -117,8 +117,8 @@ static void tell_start(struct control *c)
 
 static void begin(struct control *c)
 {
-	tell_start(c);
 	tracks_hear_file(c);
+	tell_start(c); /* with the states after that */
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
 		cutback_all(c, "signal",
 			"a cutback that was not finished before the start");
@@ -137,8 +137,9 @@ static void close_all(struct control *c)
 	proxy_free(c->proxy);
 	registry_free(c->registry);
 	stats_free(c->stats);
-	signals_close(c);
+	signals_close();
 	keep_close(c);
+	net_waker_free(c->waker); /* a handler may have run on the journal's thread */
 	net_loop_free(c->loop);
 	free(c->reload_error);
 	free(c->file);
@@ -155,6 +156,7 @@ int control_run(const char *config_file, const struct control_hooks *hooks)
 {
 	struct control c = {
 		.hooks = hooks,
+		.lock_fd = -1,
 		.started_us = clock_wall_us(),
 		.running_is_file = true,
 	};

@@ -1,7 +1,8 @@
 /*
  * control_priv - the one struct control, and what its files do for each other.
  *
- * control.c opens and closes everything, store.c the journal and the live file;
+ * control.c opens and closes everything, store.c the journal and the live file, which
+ * sole.c keeps for one process;
  * tracks.c keeps a track for each migration; tick.c asks its engine ten times a
  * second; act.c is the only place where a state changes; record.c writes it down;
  * reload.c, signals.c and commands.c bring the wishes of people; view.c shows.
@@ -42,11 +43,11 @@ struct kept_decision {
 	char actor[ACTOR_SIZE], reason[REASON_SIZE], config_hash[DIGEST_HEX_SIZE];
 };
 
-/* A plan's rise that waits for SQLite. It is dropped when anything else happens to
- * the migration meanwhile: then the generation is another one. */
+/* A plan's rise that waits for SQLite, under the migration's generation. It is dropped
+ * when anything else happens to the migration meanwhile. */
 struct rise {
 	bool waits, new_run;
-	uint64_t seq, generation;
+	uint64_t seq;
 	struct shift_state next;
 };
 
@@ -87,6 +88,7 @@ struct control {
 	char *file;
 	struct net_loop *loop;
 	struct admin *admin;
+	int lock_fd; /* of the journal; -1: not taken */
 	struct journal *journal;
 	struct live *live;
 	struct stats *stats;
@@ -124,6 +126,11 @@ void check_print(const struct config_problems *p);
 /* What can be tried without side effects. */
 int check_certificates(const struct config *c, struct err *err);
 
+/* --- sole.c: one sluice for a journal ------------------------------------ */
+
+int sole_take(struct control *c, const char *journal, struct err *err);
+void sole_leave(struct control *c);
+
 /* --- store.c: the journal and the live file ------------------------------ */
 
 int keep_open(struct control *c, const struct config_journal *j, struct err *err);
@@ -148,13 +155,15 @@ const char *track_name(const struct track *t);
 uint32_t track_new_ppm(const struct track *t);
 /* New samples only: what was routed before counts for nothing any more (S28). */
 void track_new_run(struct track *t);
+/* A run begins with a plan, after a latch, and with the first rise from idle; and where
+ * an old breach stands that had nothing left to revert (S28). To ask before. */
+bool track_begins_run(const struct track *t, enum shift_command command);
 void track_new_step(struct track *t);
 void track_publish_pivot(struct track *t); /* p95_ratio's two thresholds */
 
 /* --- window.c ------------------------------------------------------------ */
 
-/* Each second; true once every ten seconds, when the view is of those and has traffic.
- */
+/* Each second; true once every ten seconds, when the view is of those and not empty. */
 bool window_second(struct track *t, uint64_t now_ms);
 /* t->view as of now. */
 void window_look(struct track *t, uint64_t now_ms);
@@ -210,7 +219,7 @@ void percent_text(char out[static 16], uint32_t ppm);
 void reload(struct control *c);
 
 void signals_open(struct control *c);
-void signals_close(struct control *c);
+void signals_close(void);
 void drain(struct control *c);
 
 /* --- commands.c, view.c: what admin asks --------------------------------- */

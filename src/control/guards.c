@@ -145,14 +145,14 @@ void guards_init_engine(struct engine *e, const struct guard_set *s)
 	engine_init(e, &p, g, s->n);
 }
 
-static const struct guard *kept_guard(
-	const struct engine *e, const struct guard_set *old, const struct guard_def *d)
+/* Where d stood in old; old->n: nowhere. */
+static unsigned place_in(const struct guard_set *old, const struct guard_def *d)
 {
-	for (unsigned i = 0; i < old->n; i++) {
-		if (guards_equal(&old->def[i], d))
-			return &e->guard[i];
-	}
-	return NULL;
+	unsigned i = 0;
+
+	while (i < old->n && !guards_equal(&old->def[i], d))
+		i++;
+	return i;
 }
 
 /* Only an unchanged set keeps a verdict: a guard's index may mean another one now, and
@@ -165,10 +165,10 @@ bool guards_change_engine(
 
 	guards_init_engine(&next, s);
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct guard *kept = kept_guard(e, old, &s->def[i]);
+		unsigned place = place_in(old, &s->def[i]);
 
-		if (kept)
-			next.guard[i] = *kept;
+		if (place < old->n)
+			next.guard[i] = e->guard[place];
 		else
 			changed = true;
 	}

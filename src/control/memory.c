@@ -352,6 +352,7 @@ static enum memory_origin start_live_only(
 	if (live.latch == LIVE_OPEN && live.new_ppm > c->new_ppm)
 		live.new_ppm = c->new_ppm;
 	m->state = live_state(live);
+	m->plan_seen = true; /* by whoever made the word */
 	m->generation = live.generation + 1;
 	return ORIGIN_LIVE;
 }

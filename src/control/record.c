@@ -14,10 +14,16 @@
 
 void percent_text(char out[static 16], uint32_t ppm)
 {
-	(void)snprintf(out, 16, "%.6g%%", (double)ppm / 10000);
+	(void)snprintf(out, 16, "%.7g %%", (double)ppm / 10000);
 }
 
 /* --- the log ------------------------------------------------------------- */
+
+/* Without the blank, for which a value would need quotes. */
+static void log_percent(char out[static 16], uint32_t ppm)
+{
+	(void)snprintf(out, 16, "%.7g%%", (double)ppm / 10000);
+}
 
 static const struct {
 	const char *action, *phrase;
@@ -33,6 +39,7 @@ static const struct {
 	{ "resume", "resumed", LOG_INFO },
 	{ "abort", "plan aborted", LOG_INFO },
 	{ "timeout", "step timed out", LOG_WARN },
+	{ "withdrawn", "rise withdrawn", LOG_WARN },
 	{ "refused", "wish refused", LOG_WARN },
 	{ "lost", "state lost", LOG_ERROR },
 	{ "start_up", "state found", LOG_INFO },
@@ -50,8 +57,8 @@ static void tell(const struct decision *d)
 			level = phrases[i].level;
 		}
 	}
-	percent_text(from, d->from_ppm);
-	percent_text(to, d->to_ppm);
+	log_percent(from, d->from_ppm);
+	log_percent(to, d->to_ppm);
 	log_line(level, phrase,
 		"migration=%s from=%s to=%s phase=%s actor=%s reason=%s "
 		"generation=%llu",

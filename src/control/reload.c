@@ -105,7 +105,8 @@ static void tell_done(struct control *c, const struct config_problems *changes)
 		log_info("setting changed", "change=%s", changes->text[i]);
 	log_info("configuration reloaded", "file=%s hash=%.12s changes=%zu", c->file,
 		c->config->hash, changes->n);
-	(void)snprintf(reason, sizeof(reason), "%zu settings changed", changes->n);
+	(void)snprintf(reason, sizeof(reason), "%zu setting%s changed", changes->n,
+		changes->n == 1 ? "" : "s");
 	tracks_hear_file(c);
 	record_process(c, "reload", "file", reason, evidence);
 	free(evidence);

@@ -90,10 +90,8 @@ void signals_open(struct control *c)
 }
 
 /* The signals stay caught, by a handler that finds nothing to do. */
-void signals_close(struct control *c)
+void signals_close(void)
 {
 	atomic_store(&wire.live, NULL);
 	atomic_store(&wire.waker, NULL);
-	net_waker_free(c->waker);
-	c->waker = NULL;
 }

@@ -69,13 +69,14 @@ void shelf_cutback(struct control *c)
 {
 	LIST_EACH (&c->shelf, it, after) {
 		struct shelved *s = LIST_ENTRY(it, struct shelved, link);
-		struct live_word *w = live_find(c->live, s->name, false);
+		struct live_word *w = live_find(c->live, s->name, true);
 
-		if (s->damaged || shift_is_latched(s->m.state.phase) || !w)
+		if (s->damaged || shift_is_latched(s->m.state.phase))
 			continue;
 		s->m.state = (struct shift_state){ .phase = SHIFT_CUTBACK };
 		s->m.generation++;
-		live_store(w, memory_live(&s->m));
+		if (w)
+			live_store(w, memory_live(&s->m));
 	}
 }
 
@@ -173,7 +174,7 @@ int keep_open(struct control *c, const struct config_journal *j, struct err *err
 	enum journal_found found;
 	bool fresh = false;
 
-	if (open_journal(c, j, &found, err) != 0)
+	if (sole_take(c, j->path, err) != 0 || open_journal(c, j, &found, err) != 0)
 		return -1;
 
 	char *path = mem_print("%s-live", j->path);
@@ -213,4 +214,5 @@ void keep_close(struct control *c)
 	if (c->journal)
 		journal_close(c->journal, 2000);
 	live_close(c->live);
+	sole_leave(c);
 }

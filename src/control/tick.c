@@ -167,14 +167,14 @@ static void reason_of(const struct control *c, const struct track *t,
 		grounds[0] ? ": " : "", grounds, since);
 }
 
-/* Both pools are bad: a shift cannot help, so weights stay (S13). The evidence begins
- * anew: should legacy come back, new is judged by what it does then. */
+/* A shift to a pool that is down cannot help, so the weight stays (S13). The evidence
+ * begins anew: should legacy come back, new is judged by what it does then. */
 static void freeze(struct track *t)
 {
 	static struct log_gate gate;
 
 	if (log_open_gate(&gate))
-		log_error("both pools are bad, the weight is frozen",
+		log_error("no revert to a legacy that is down, the weight is frozen",
 			"migration=%s repeated=%u", track_name(t), log_held(&gate));
 	engine_start(&t->engine);
 	track_new_step(t);
@@ -197,7 +197,7 @@ static void decide(struct control *c, struct track *t, const struct sample *s)
 
 	if (!change.changed)
 		return;
-	if (breach && legacy_is_down(t)) {
+	if (change.next.phase == SHIFT_REVERTED && legacy_is_down(t)) {
 		freeze(t);
 		return;
 	}
@@ -217,7 +217,8 @@ static void revert_by_outage(struct control *c, struct track *t)
 {
 	const enum shift_phase p = t->m.state.phase;
 
-	if ((p != SHIFT_RUNNING && p != SHIFT_WAITING) || track_new_ppm(t) == 0)
+	if ((p != SHIFT_RUNNING && p != SHIFT_WAITING) || track_new_ppm(t) == 0 ||
+		legacy_is_down(t))
 		return;
 	act_do(c, t,
 		&(struct act){

@@ -70,6 +70,19 @@ void track_new_run(struct track *t)
 	track_new_step(t);
 }
 
+bool track_begins_run(const struct track *t, enum shift_command command)
+{
+	const enum shift_phase p = t->m.state.phase;
+	const bool at_zero = track_new_ppm(t) == 0;
+	const bool breached = t->engine.verdict == VERDICT_BREACH;
+
+	if (command == COMMAND_START)
+		return true;
+	if (command == COMMAND_RESUME)
+		return shift_is_latched(p) || (at_zero && breached);
+	return command == COMMAND_WEIGHT && at_zero && (p == SHIFT_IDLE || breached);
+}
+
 /* --- guards -------------------------------------------------------------- */
 
 void track_publish_pivot(struct track *t)
@@ -145,6 +158,7 @@ static enum memory_origin remember(struct control *c, struct track *t)
 	bool damaged = false;
 	bool is_kept = shelf_take(c, track_name(t), &kept, &damaged);
 	struct live_value live = live_load(t->word);
+	bool unexplained = !is_kept && live.generation > 0;
 
 	/* A damaged state still tells its generation. */
 	if (damaged && live.generation < kept.generation)
@@ -153,7 +167,7 @@ static enum memory_origin remember(struct control *c, struct track *t)
 		&(struct memory_found){
 			.kept = is_kept && !damaged ? &kept : NULL,
 			.live = live,
-			.lost = damaged || (c->lost && c->epoch == 1),
+			.lost = damaged || (c->lost && (c->epoch == 1 || unexplained)),
 		},
 		t->config);
 }
@@ -212,11 +226,23 @@ static void end(struct track *t)
 	free(t);
 }
 
+/* A rise that waits for its record is not done any more: what the journal has of it
+ * loses against the word, whose generation is above. */
+static void forget_rise(struct track *t)
+{
+	if (!t->rise.waits)
+		return;
+	t->rise.waits = false;
+	t->m.generation++;
+	live_store(t->word, memory_live(&t->m));
+}
+
 static void shelve_unseen(struct control *c, struct track **old, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (old[i]->epoch == c->epoch)
 			continue;
+		forget_rise(old[i]);
 		/* Its config is still there: the old snapshot goes later. */
 		shelf_put(c, track_name(old[i]), &old[i]->m);
 		end(old[i]);
@@ -280,6 +306,7 @@ static void hear_weight(struct control *c, struct track *t)
 		.actor = "file",
 		.reason = reason,
 		.next = change.next,
+		.new_run = change.changed && track_begins_run(t, COMMAND_WEIGHT),
 	};
 
 	if (change.changed)

@@ -48,8 +48,13 @@ static void migration(void *arg, size_t i, struct admin_migration *out)
 		.held = t->held,
 		.last = t->last.d.action ? &t->last.d : NULL,
 	};
-	for (unsigned g = 0; g < t->guards.n; g++)
-		out->guard_name[g] = guard_kind_name(t->guards.def[g].kind);
+	for (unsigned g = 0; g < t->guards.n; g++) {
+		const struct guard_def *d = &t->guards.def[g];
+
+		out->guard[g].name = guard_kind_name(d->kind);
+		out->guard[g].slow_us = d->slow_us;
+		out->guard[g].ratio = d->ratio;
+	}
 	view_window(t, out);
 }
 

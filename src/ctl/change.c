@@ -96,8 +96,7 @@ static enum ctl_exit put_generation(
 	return done;
 }
 
-/* --- sending ------------------------------------------------------------------------
- */
+/* --- sending -------------------------------------------------------------- */
 
 /* Names are letters, digits, "-" and "_"; what is not goes as %XX and finds nothing. */
 static char *path_of(const char *name, const char *verb)
@@ -144,15 +143,13 @@ static enum ctl_exit show_outcome(const struct json *body, const struct reply *r
 	if (was_faster(body, r))
 		return ctl_complain(CTL_FAILED,
 			"somebody was faster: generation is %lld, not %lld; now %s at "
-			"%g %%. "
-			"Look at sluicectl status, then decide again",
+			"%g %%. Look at sluicectl status, then decide again",
 			(long long)json_int(r->json, "generation", -1),
 			(long long)json_int(body, "generation", -1),
 			json_text(r->json, "phase", "?"),
 			json_number(r->json, "weight_percent", 0));
 	if (is_latched(r))
-		return ctl_complain(CTL_FAILED,
-			"%s; sluicectl resume %s clears the latch",
+		return ctl_complain(CTL_FAILED, "%s: sluicectl resume %s",
 			json_text(r->json, "error", ""),
 			json_text(r->json, "migration", ""));
 	return ctl_complain_reply(r);
@@ -213,8 +210,7 @@ enum ctl_exit verb_weight(const struct args *a)
 	return change(a, "weight", &body);
 }
 
-/* --- cutback
- * -------------------------------------------------------------------------- */
+/* --- cutback -------------------------------------------------------------- */
 
 /* The path for the only migration there is; NULL and why not. */
 static char *only_one(const struct args *a, enum ctl_exit *done)

@@ -44,8 +44,7 @@ static const char *way_out(int why)
 	switch (why) {
 	case ENOENT:
 		return "is sluice running? its file says where: admin.socket; then "
-		       "--socket "
-		       "PATH";
+		       "--socket PATH";
 	case ECONNREFUSED:
 		return "nobody listens there any more: is sluice running?";
 	case EACCES:

@@ -102,8 +102,7 @@ void grid_cell(struct grid *t, enum colour c, const char *fmt, ...)
 /* The last column is cut at width, if that is not 0. */
 void grid_print(const struct grid *t, FILE *f, bool colours, size_t width);
 
-/* --- status_notes.c ----------------------------------------------------------------
- */
+/* --- status_notes.c ------------------------------------------------------- */
 
 /* What stands below the table: everything that is not as it should be. */
 void ctl_notes(const struct json *status, FILE *f);

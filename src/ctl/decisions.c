@@ -43,8 +43,7 @@ static enum ctl_exit check(const struct args *a)
 	if (since != NULL && clock_parse(since, clock_wall_us(), &n) != 0)
 		return ctl_complain(CTL_USAGE,
 			"--since: expected 30m, 2h, 1d, 2026-01-31 or "
-			"2026-01-31T12:34:56Z, "
-			"got \"%s\"",
+			"2026-01-31T12:34:56Z, got \"%s\"",
 			since);
 	if (limit != NULL && (!span_u64(span_of(limit), &n) || n < 1 || n > 1000))
 		return ctl_complain(
@@ -89,7 +88,10 @@ static void add_decision(struct grid *t, const struct json *d)
 		t, COLOUR_NONE, "%.10s %.8s", time, strlen(time) > 11 ? time + 11 : "");
 	grid_cell(t, COLOUR_NONE, "%s", json_text(d, "migration", ""));
 	grid_cell(t, action_colour(action), "%s", action);
-	cell_weight(t, d);
+	if (json_text(d, "migration", "")[0] != '\0')
+		cell_weight(t, d);
+	else /* the process has none */
+		grid_cell(t, COLOUR_NONE, "%s", "");
 	grid_cell(t, COLOUR_NONE, "%s%s%s", moved ? from : "", moved ? " -> " : "", to);
 	grid_cell(t, COLOUR_NONE, "%s", json_text(d, "actor", ""));
 	grid_cell(t, COLOUR_NONE, "%s", json_text(d, "reason", ""));

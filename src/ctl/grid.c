@@ -112,18 +112,29 @@ static void print_cell(const struct cell *c, FILE *f, bool colours)
 	fputs(coloured ? "\033[0m" : "", f);
 }
 
+/* So that no line ends with blanks. */
+static size_t last_filled(const struct grid *t, size_t first)
+{
+	size_t i = t->n_columns - 1;
+
+	while (i > 0 && t->cells[first + i].text[0] == '\0')
+		i--;
+	return i;
+}
+
 static void print_row(
 	const struct grid *t, size_t first, const size_t *widths, FILE *f, bool colours)
 {
-	for (size_t i = 0; i < t->n_columns; i++) {
+	size_t end = last_filled(t, first);
+
+	for (size_t i = 0; i <= end; i++) {
 		const struct cell *c = &t->cells[first + i];
 		int pad = (int)(widths[i] - width_of(c->text));
-		bool last = i + 1 == t->n_columns;
 
 		if (t->columns[i].right)
 			fprintf(f, "%*s", pad, "");
 		print_cell(c, f, colours);
-		if (!last)
+		if (i < end)
 			fprintf(f, "%*s", t->columns[i].right ? GAP : pad + GAP, "");
 	}
 	fputc('\n', f);

@@ -14,12 +14,11 @@
 
 static const char default_config[] = "/etc/sluice/sluice.conf";
 
-/* --- validate ----------------------------------------------------------------------
- */
+/* --- validate ------------------------------------------------------------- */
 
 static void try_program(char *program, const char *file)
 {
-	char *argv[] = { program, "--check", (char *)(uintptr_t)file, NULL };
+	char *argv[] = { program, "--check", (char *)file, NULL };
 
 	execv(program, argv);
 }
@@ -49,8 +48,7 @@ enum ctl_exit verb_validate(const struct args *a)
 	return done;
 }
 
-/* --- db migrate ----------------------------------------------------------------------
- */
+/* --- db migrate ----------------------------------------------------------- */
 
 static bool environment_says_where(void)
 {

@@ -43,8 +43,7 @@ int ctl_percent(const char *text, uint32_t *ppm, struct err *err)
 		whole > 100 || (whole == 100 && part > 0))
 		return err_set(err, ERR_CONFIG,
 			"PERCENT: expected 0..100 with at most four decimals, such as "
-			"25 or "
-			"0.5, got \"%s\"",
+			"25 or 0.5, got \"%s\"",
 			text);
 	*ppm = (uint32_t)whole * PPM_PER_PERCENT + part;
 	return 0;

@@ -30,7 +30,9 @@ void show_percent(double percent, char out[static SHOW_SIZE])
 
 void show_ms(double ms, char out[static SHOW_SIZE])
 {
-	if (ms < 10)
+	if (ms > 0 && ms < 1)
+		snprintf(out, SHOW_SIZE, "%.2f ms", ms);
+	else if (ms < 10)
 		snprintf(out, SHOW_SIZE, "%.1f ms", ms);
 	else if (ms < 1000)
 		snprintf(out, SHOW_SIZE, "%.0f ms", ms);
@@ -68,6 +70,10 @@ bool show_colours(void)
 size_t show_width(void)
 {
 	struct winsize size = { .ws_col = 0 };
+	const char *columns = getenv("COLUMNS");
+
+	if (columns != NULL && atoi(columns) > 0)
+		return (size_t)atoi(columns);
 
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == -1)
 		return 0;

@@ -6,22 +6,24 @@
 
 #include "ctl_priv.h"
 
-enum { BAR = 10, FEW_SAMPLES = 200 };
+enum {
+	BAR = 10,
+	FEW_SAMPLES = 200,
+	DECISION_SIZE = 512,
+	WIDE = 150, /* columns that leave room for a decision beside all the rest */
+};
 
 static const struct column columns[] = {
-	{ .head = "MIGRATION" },
-	{ .head = "PHASE" },
-	{ .head = "WEIGHT", .right = true },
-	{ .head = "POOL" },
-	{ .head = "HEALTHY", .right = true },
-	{ .head = "RPS", .right = true },
-	{ .head = "ERRORS", .right = true },
-	{ .head = "P50", .right = true },
-	{ .head = "P95", .right = true },
-	{ .head = "P99", .right = true },
+	{ .head = "MIGRATION" }, { .head = "PHASE" },
+	{ .head = "WEIGHT", .right = true }, { .head = "POOL" },
+	{ .head = "HEALTHY", .right = true }, { .head = "RPS", .right = true },
+	{ .head = "ERRORS", .right = true }, { .head = "P50", .right = true },
+	{ .head = "P95", .right = true }, { .head = "P99", .right = true },
 	{ .head = "EVIDENCE" },
-	{ .head = "LAST DECISION" },
+	{ .head = "LAST DECISION" }, /* on a narrow terminal it stands below */
 };
+
+enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
 static enum colour phase_colour(const char *phase)
 {
@@ -109,25 +111,32 @@ static void cell_evidence(struct grid *t, const struct json *guard)
 		"[%s] %3lld %%", bar, most);
 }
 
-/* "advance 5 % -> 25 % by plan, 3m ago" */
-static void cell_decision(struct grid *t, const struct json *d)
+/* "advance 5 % -> 25 % by plan, 3m ago"; empty: there is none. */
+static void decision_text(const struct json *d, char *out, size_t size)
 {
 	double from = json_number(d, "from_percent", 0);
 	double to = json_number(d, "to_percent", 0);
 	char move[3 * SHOW_SIZE] = "", ago[SHOW_SIZE];
 	char from_text[SHOW_SIZE], to_text[SHOW_SIZE];
 
-	if (!json_has(d, "action")) {
-		grid_cell(t, COLOUR_NONE, "-");
+	*out = '\0';
+	if (!json_has(d, "action"))
 		return;
-	}
 	show_percent(from, from_text);
 	show_percent(to, to_text);
 	if (from < to || from > to)
 		snprintf(move, sizeof(move), " %s -> %s", from_text, to_text);
 	show_ago(json_text(d, "time", ""), ago);
-	grid_cell(t, COLOUR_NONE, "%s%s by %s, %s", json_text(d, "action", ""), move,
+	snprintf(out, size, "%s%s by %s, %s", json_text(d, "action", ""), move,
 		json_text(d, "actor", ""), ago);
+}
+
+static void cell_decision(struct grid *t, const struct json *d)
+{
+	char text[DECISION_SIZE];
+
+	decision_text(d, text, sizeof(text));
+	grid_cell(t, COLOUR_NONE, "%s", text[0] != '\0' ? text : "-");
 }
 
 static void cell_step(struct grid *t, const struct json *m)
@@ -141,7 +150,7 @@ static void cell_step(struct grid *t, const struct json *m)
 		grid_cell(t, COLOUR_NONE, "%s", "");
 }
 
-static void add_migration(struct grid *t, const struct json *m)
+static void add_migration(struct grid *t, const struct json *m, bool wide)
 {
 	const struct json *pools = json_get(m, "pools");
 	const struct json *last = json_get(m, "last_decision");
@@ -154,28 +163,52 @@ static void add_migration(struct grid *t, const struct json *m)
 	grid_cell(t, COLOUR_BOLD, "%s", weight);
 	cells_pool(t, json_get(pools, "legacy"), "legacy");
 	grid_cell(t, COLOUR_NONE, "%s", "");
-	cell_decision(t, last);
+	if (wide)
+		cell_decision(t, last);
 
 	grid_cell(t, COLOUR_NONE, "%s", "");
 	cell_step(t, m);
 	grid_cell(t, COLOUR_NONE, "%s", "");
 	cells_pool(t, json_get(pools, "new"), "new");
 	cell_evidence(t, json_get(m, "guard"));
-	grid_cell(t, COLOUR_NONE, "%s", json_text(last, "reason", ""));
+	if (wide)
+		grid_cell(t, COLOUR_NONE, "%s", json_text(last, "reason", ""));
+}
+
+/* What had no place in the table. */
+static void print_last(const struct json *m)
+{
+	const struct json *last = json_get(m, "last_decision");
+	char text[DECISION_SIZE];
+
+	decision_text(last, text, sizeof(text));
+	if (text[0] == '\0')
+		return;
+	printf("last: ");
+	show_clean(stdout, json_text(m, "name", ""));
+	printf(": ");
+	show_clean(stdout, text);
+	printf(": ");
+	show_clean(stdout, json_text(last, "reason", ""));
+	putchar('\n');
 }
 
 static void print(const struct json *status)
 {
-	struct grid *t = grid_new(columns, sizeof(columns) / sizeof(columns[0]));
 	const struct json *all = json_get(status, "migrations");
+	size_t width = show_width();
+	bool wide = width == 0 || width >= WIDE;
+	struct grid *t = grid_new(columns, wide ? N_COLUMNS : N_COLUMNS - 1);
 
 	for (size_t i = 0; i < json_count(all); i++)
-		add_migration(t, json_at(all, i));
+		add_migration(t, json_at(all, i), wide);
 	if (json_count(all) > 0)
-		grid_print(t, stdout, show_colours(), show_width());
+		grid_print(t, stdout, show_colours(), wide ? width : 0);
 	else
 		puts("no migrations are configured");
 	grid_free(t);
+	for (size_t i = 0; !wide && i < json_count(all); i++)
+		print_last(json_at(all, i));
 	ctl_notes(status, stdout);
 }
 

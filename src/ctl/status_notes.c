@@ -32,8 +32,7 @@ static void process_notes(const struct json *p, FILE *f)
 	if (!json_bool(p, "running_is_file", true))
 		note(f,
 			"running configuration is not the file: %s; correct %s and "
-			"send "
-			"SIGHUP",
+			"send SIGHUP",
 			json_text(p, "reload_error", ""),
 			json_text(p, "config_file", ""));
 }
@@ -69,8 +68,7 @@ static void server_notes(const struct json *pool, FILE *f)
 		else if (json_bool(s, "ejected", false))
 			note(f,
 				"server %s of pool %s is ejected: it failed several "
-				"times "
-				"in a row",
+				"times in a row",
 				address, name);
 	}
 }
@@ -98,8 +96,7 @@ static void migration_notes(const struct json *m, FILE *f)
 	if (json_bool(m, "latched", false))
 		note(f,
 			"%s is latched: all traffic is on legacy; sluicectl resume %s "
-			"clears "
-			"the latch and moves nothing",
+			"clears the latch and moves nothing",
 			name, name);
 	else if (fabs(effective - weight) > 0.00005)
 		note(f, "%s: %g %% in effect, not %g %%", name, effective, weight);
@@ -108,8 +105,7 @@ static void migration_notes(const struct json *m, FILE *f)
 	if (json_bool(m, "plan_pending", false))
 		note(f,
 			"%s: the file's plan is not the one that runs; abort and start "
-			"take "
-			"the new one",
+			"take the new one",
 			name);
 	guard_notes(name, json_get(m, "guard"), f);
 	server_notes(json_get(json_get(m, "pools"), "legacy"), f);

@@ -25,8 +25,7 @@ static const struct verb {
 		.takes = "[--json]",
 		.line = "show every migration, both pools, the evidence, what is wrong",
 		.more = "EVIDENCE is what speaks against new; at 100 % all traffic "
-			"goes back "
-			"to\n"
+			"goes back to\n"
 			"legacy. A ~ marks percentiles of fewer than 200 requests.",
 		.options = EVERYWHERE | BIT(OPTION_JSON),
 		.run = verb_status },
@@ -77,11 +76,9 @@ static const struct verb {
 		.takes = "[NAME | --all] [--reason TEXT]",
 		.line = "all traffic to legacy at once, latched until resume",
 		.more = "NAME may be left out when there is one migration. With "
-			"nothing to "
-			"cut\n"
+			"nothing to cut\n"
 			"back it is a recorded no-op and succeeds. If sluice does not "
-			"answer: "
-			"\n"
+			"answer:\n"
 			"kill -USR1 its process, which cuts back everything.",
 		.max = 1,
 		.options = EVERYWHERE | BIT(OPTION_ALL) | BIT(OPTION_REASON),
@@ -107,10 +104,9 @@ static const struct verb {
 		.takes = "migrate [--config FILE | --postgres CONNINFO]",
 		.line = "bring PostgreSQL's tables up to date",
 		.more = "Without both options PGHOST, PGDATABASE and the like say "
-			"where; "
-			"with\n"
-			"none of them set, journal.postgres of /etc/sluice/sluice.conf "
-			"does.",
+			"where; with\n"
+			"none of them set, journal.postgres of "
+			"/etc/sluice/sluice.conf does.",
 		.min = 1,
 		.max = 1,
 		.options = EVERYWHERE | BIT(OPTION_CONFIG) | BIT(OPTION_POSTGRES),
@@ -141,11 +137,10 @@ static void print_help(FILE *f)
 	for (size_t i = 0; i < N_VERBS; i++)
 		fprintf(f, "  %s %s\n        %s\n", verbs[i].name, verbs[i].takes,
 			verbs[i].line);
-	fprintf(f,
-		"\nThe socket is /run/sluice/admin.sock, $SLUICE_SOCKET or --socket "
-		"PATH.\n"
-		"Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon "
-		"answers.\n");
+	fprintf(f, "\nThe socket is /run/sluice/admin.sock, $SLUICE_SOCKET or "
+		   "--socket PATH.\n"
+		   "Exit status: 0 done, 1 refused or failed, 2 wrong usage, "
+		   "3 no daemon answers.\n");
 }
 
 static void print_verb(const struct verb *v, FILE *f)

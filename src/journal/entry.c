@@ -79,20 +79,20 @@ static void keep_states(struct entry *e, const struct journal_state *states, siz
 }
 
 struct entry *entry_of_decision(
-	const struct decision *given, const struct journal_state *states, size_t n)
+	const struct decision *d, const struct journal_state *states, size_t n)
 {
-	struct decision d = *given;
-	struct json *texts = repair(&d);
-	struct entry *e = mem_zero(sizeof(*e) + text_bytes(&d));
+	struct decision kept = *d;
+	struct json *texts = repair(&kept);
+	struct entry *e = mem_zero(sizeof(*e) + text_bytes(&kept));
 
-	keep_texts(&d, e->text);
+	keep_texts(&kept, e->text);
 	json_free(texts);
-	if (d.wall_us == 0)
-		d.wall_us = clock_wall_us();
-	if (d.id[0] == '\0')
-		digest_uuid7(d.wall_us, d.id);
+	if (kept.wall_us == 0)
+		kept.wall_us = clock_wall_us();
+	if (kept.id[0] == '\0')
+		digest_uuid7(kept.wall_us, kept.id);
 	e->kind = ENTRY_DECISION;
-	e->decision = d;
+	e->decision = kept;
 	keep_states(e, states, n);
 	list_init(&e->link);
 	return e;
@@ -116,7 +116,7 @@ void entry_free(struct entry *e)
 	if (e == NULL)
 		return;
 	for (size_t i = 0; i < e->n_states; i++)
-		free((char *)(uintptr_t)e->states[i].json);
+		free((char *)e->states[i].json);
 	free(e->states);
 	free(e);
 }

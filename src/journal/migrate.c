@@ -38,7 +38,7 @@ static int ask(struct pg_conn *conn, const char *sql, int *number, struct err *e
 	bool ok = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
 
 	if (ok)
-		*number = atoi(PQgetvalue(r, 0, 0));
+		*number = (int)strtol(PQgetvalue(r, 0, 0), NULL, 10);
 	PQclear(r);
 	return ok ? 0 : complain(conn, err);
 }

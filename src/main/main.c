@@ -11,13 +11,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
 #include "sluice/base/clock.h"
 #include "sluice/control.h"
 
-enum { STATUS_OK = 0, STATUS_USAGE = 2 };
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
 static const char default_config[] = "/etc/sluice/sluice.conf";
 
@@ -80,10 +81,32 @@ static int serve(const char *file)
 	return control_run(file, &hooks);
 }
 
-static int refuse(const char *what)
+/* --- the arguments ------------------------------------------------------------ */
+
+static int refuse(const char *what, const char *argument)
 {
-	(void)fprintf(stderr, "sluice: %s; try sluice --help\n", what);
+	(void)fprintf(stderr, "sluice: %s%s; try sluice --help\n", what, argument);
 	return STATUS_USAGE;
+}
+
+static int serve_default(void)
+{
+	if (access(default_config, F_OK) == 0)
+		return serve(default_config);
+	(void)fprintf(stderr,
+		"sluice: there is no %s: write one, or name another with --config "
+		"FILE\n",
+		default_config);
+	return STATUS_FAILED;
+}
+
+static int run(const char *config, const char *check)
+{
+	if (config && check)
+		return refuse("--config and --check are one or the other", "");
+	if (check)
+		return control_check(check);
+	return config ? serve(config) : serve_default();
 }
 
 int main(int argc, char **argv)
@@ -95,10 +118,11 @@ int main(int argc, char **argv)
 		{ .name = "help", .has_arg = no_argument, .val = 'h' },
 		{ .name = NULL },
 	};
-	const char *config = default_config, *check = NULL;
-	int o;
+	const char *config = NULL, *check = NULL;
+	int at = optind, o;
 
-	while ((o = getopt_long(argc, argv, "c:t:Vh", options, NULL)) != -1) {
+	for (; (o = getopt_long(argc, argv, "+:c:t:Vh", options, NULL)) != -1;
+		at = optind) {
 		switch (o) {
 		case 'c':
 			config = optarg;
@@ -112,11 +136,13 @@ int main(int argc, char **argv)
 		case 'h':
 			(void)printf(usage, default_config);
 			return STATUS_OK;
+		case ':':
+			return refuse("a FILE is missing behind ", argv[at]);
 		default:
-			return refuse("these arguments are not understood");
+			return refuse("unknown option ", argv[at]);
 		}
 	}
 	if (optind < argc)
-		return refuse("an argument is left over");
-	return check ? control_check(check) : serve(config);
+		return refuse("this is no option: ", argv[optind]);
+	return run(config, check);
 }

@@ -1,6 +1,6 @@
 /*
  * live - the words that decide where traffic goes, in a file mapped by every
- * process that serves (ARCHITECTURE, Decisions: order of effect and record).
+ * process that serves (docs/architecture.md, Decisions).
  *
  * A revert or cutback is one atomic store here and outlives kill -9 of every
  * process the moment it takes effect. One writer (control), besides

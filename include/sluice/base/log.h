@@ -12,8 +12,9 @@
  * The pairs are separated by one blank; each has one conversion (s d i u x zu
  * llu lu PRIu64 .Nf c) and may have literal text around it. A text with blanks or
  * quotes is quoted. With no values the format is "". Never put secrets,
- * cookies, bodies or query strings in a line. One write(2) a line; safe from
- * any thread; not from a signal handler.
+ * cookies, bodies or query strings in a line. One write(2) a line, which waits
+ * for nobody: a line that no one takes is lost, and counted in the next. Safe
+ * from any thread; not from a signal handler.
  */
 #ifndef SLUICE_BASE_LOG_H
 #define SLUICE_BASE_LOG_H

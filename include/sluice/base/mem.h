@@ -2,8 +2,8 @@
  * mem - memory that is either there or ends the process.
  *
  * mem_* logs and aborts when the system has none: memory is bounded by
- * admission, so running out is a bug in the limits (STYLE 5). The request
- * path takes from a slab instead, where running out is an ordinary refusal.
+ * admission, so running out is a bug in the limits. The request path takes
+ * from a slab instead, where running out is an ordinary refusal.
  */
 #ifndef SLUICE_BASE_MEM_H
 #define SLUICE_BASE_MEM_H

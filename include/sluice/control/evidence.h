@@ -3,7 +3,7 @@
  * and can be played again: the engine before the tick, what the tick counted, and the
  * state and plan it was counted for.
  *
- * Pure. GUARD 10 and STYLE's promise of replay.
+ * Pure.
  */
 #ifndef SLUICE_CONTROL_EVIDENCE_H
 #define SLUICE_CONTROL_EVIDENCE_H

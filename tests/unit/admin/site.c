@@ -81,10 +81,13 @@ static void make_objects(struct site *s)
 static void make_state(struct site *s)
 {
 	struct guard_params absolute = guard_defaults(), relative = guard_defaults();
+	struct guard_params pivoted;
 	struct engine_params params = engine_defaults();
 
 	relative.relative = true;
 	relative.observe = true;
+	pivoted = relative;
+	pivoted.rho = 1.0;
 	s->state = (struct shift_state){ .phase = SHIFT_RUNNING, .step = 1 };
 	s->plan = (struct shift_plan){
 		.n_steps = 2,
@@ -92,7 +95,7 @@ static void make_state(struct site *s)
 			{ .new_ppm = 250000, .hold_ms = 1000, .timeout_ms = 2000 } },
 	};
 	engine_init(&s->engine, &params,
-		(struct guard_params[]){ absolute, absolute, relative }, 3);
+		(struct guard_params[]){ absolute, absolute, relative, pivoted }, 4);
 	engine_start(&s->engine);
 }
 

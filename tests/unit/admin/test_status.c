@@ -42,7 +42,7 @@ static void tick(int64_t n1, int64_t k1)
 	struct guard_counts c = { .n1 = n1, .k1 = k1, .n0 = 100, .k0 = 0 };
 
 	(void)engine_tick(
-		&site->engine, 100, n1 - k1, k1, (struct guard_counts[]){ c, c, c });
+		&site->engine, 100, n1 - k1, k1, (struct guard_counts[]){ c, c, c, c });
 }
 
 Test(status, tells_where_a_migration_stands)
@@ -108,6 +108,33 @@ Test(status, a_guard_with_evidence_says_from_what_and_since_when)
 	cr_assert_eq(text[strlen(text) - 1], 'Z');
 }
 
+/* Without p95_latency in the file the guard's own limit is the only one there is. */
+Test(status, a_latency_guard_says_what_is_slow_to_it)
+{
+	site = site_open(1);
+	for (int i = 0; i < 4; i++)
+		tick(10, 1);
+
+	ask();
+
+	const char *text = json_text(guard(1), "text", "");
+	cr_assert(strstr(text, "4 of 40 slower than 15000 ms (10.0 %, limit 1 %)") !=
+			  NULL,
+		"%s", text);
+}
+
+Test(status, a_ratio_of_latencies_is_told_as_the_file_says_it)
+{
+	site = site_open(1);
+
+	ask();
+
+	cr_assert_str_eq(json_text(guard(3), "text", ""),
+		"0 %: nothing against new (limit 1.25 x legacy's p95)");
+	cr_assert_str_eq(json_text(guard(2), "text", ""),
+		"0 %: nothing against new (limit 1.5 x legacy)");
+}
+
 Test(status, a_fired_guard_is_a_breach_at_100_percent)
 {
 	site = site_open(1);
@@ -128,7 +155,7 @@ Test(status, the_last_decision_is_there_without_its_evidence)
 	site = site_open(1);
 	site->last = (struct decision){
 		.wall_us = 1700000000000000,
-		.migration = "m0",
+		.migration = "", /* as control keeps it */
 		.action = "revert",
 		.from_ppm = 250000,
 		.actor = "guard",
@@ -140,6 +167,7 @@ Test(status, the_last_decision_is_there_without_its_evidence)
 
 	const struct json *last = json_get(migration(0), "last_decision");
 	cr_assert_str_eq(json_text(last, "action", ""), "revert");
+	cr_assert_str_eq(json_text(last, "migration", "x"), "m0");
 	cr_assert_str_eq(json_text(last, "time", ""), "2023-11-14T22:13:20.000000Z");
 	cr_assert_float_eq(json_number(last, "from_percent", 0), 25, 1e-9);
 	cr_assert_not(json_has(last, "evidence"));

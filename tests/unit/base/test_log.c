@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -266,6 +267,36 @@ Test(log, a_phrase_that_is_too_long_is_cut_as_well)
 	cr_expect_not(json_has(j, "a"));
 	json_free(j);
 	free(phrase);
+}
+
+/* A pipe whose reader sleeps takes the place of stderr. */
+static int full_pipe(void)
+{
+	static const char page[4096];
+	int ends[2];
+
+	cr_assert_neq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), -1);
+	while (write(ends[1], page, sizeof(page)) > 0)
+		;
+	cr_assert_neq(fcntl(ends[1], F_SETFL, 0), -1);
+	cr_assert_neq(dup2(ends[1], STDERR_FILENO), -1);
+	return ends[0];
+}
+
+Test(log, a_reader_that_sleeps_holds_up_nobody_and_hears_what_it_missed, .timeout = 10)
+{
+	int reader = full_pipe();
+	log_info("one", "");
+	log_info("two", "");
+
+	while (read(reader, line, sizeof(line)) > 0)
+		;
+	log_info("three", "a=%d", 1);
+
+	ssize_t n = read(reader, line, sizeof(line) - 1);
+	cr_assert_gt(n, 0);
+	line[n] = '\0';
+	cr_assert_not_null(strstr(line, "msg=three lost=2 a=1\n"), "%s", line);
 }
 
 Test(log, errno_is_left_as_it_was)

@@ -319,3 +319,14 @@ Test(start, a_word_without_a_row_never_exceeds_the_files_weight)
 	cr_assert_eq(memory_new_ppm(&high), 100000);
 	cr_assert_eq(memory_new_ppm(&low), 20000);
 }
+
+Test(start, a_word_without_a_row_gives_autostart_no_second_chance)
+{
+	struct config_migration c = file_with_weight(0);
+	c.plan.autostart = true;
+	struct memory m;
+
+	start(&m, NULL, live(100000, LIVE_OPEN, 1), false);
+
+	cr_assert_not(memory_autostarts(&m, &c));
+}

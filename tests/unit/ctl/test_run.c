@@ -184,7 +184,7 @@ Test(run, a_latch_names_the_way_out)
 
 	cr_assert_eq(run("weight|api|10"), CTL_FAILED);
 
-	assert_err_has("sluicectl resume api");
+	assert_err_has("latched: sluicectl resume api\n");
 }
 
 Test(run, a_name_that_is_none_lists_those_that_are)
@@ -334,6 +334,33 @@ Test(run, status_is_a_table_with_notes)
 	cr_assert(strchr(text, '\033') == NULL, "no control characters, no colours");
 }
 
+Test(run, status_on_a_narrow_terminal_tells_the_last_decision_below)
+{
+	setenv("COLUMNS", "100", 1);
+	d.answer[0] = FULL_STATUS;
+	start();
+
+	cr_assert_eq(run("status"), CTL_DONE);
+
+	char *text = all_of(cr_get_redirected_stdout());
+	cr_assert(strstr(text, "LAST DECISION") == NULL, "%s", text);
+	cr_assert(strstr(text, "\nlast: api: revert 25 % -> 0 % by guard, ") != NULL,
+		"%s", text);
+	cr_assert(strstr(text, " ago: bad ?[31mred\n") != NULL, "%s", text);
+}
+
+Test(run, no_line_of_a_table_ends_with_blanks)
+{
+	d.answer[0] = OK "{\"migrations\":[{\"name\":\"api\",\"phase\":\"idle\"}]}";
+	start();
+
+	cr_assert_eq(run("status"), CTL_DONE);
+
+	char *text = all_of(cr_get_redirected_stdout());
+	cr_assert(strstr(text, "api        idle") != NULL, "%s", text);
+	cr_assert(strstr(text, " \n") == NULL, "%s", text);
+}
+
 Test(run, status_json_is_what_the_daemon_said)
 {
 	d.answer[0] = TWO;
@@ -364,6 +391,20 @@ Test(run, decisions_as_json_are_one_object_a_line)
 	cr_assert_eq(run("decisions|--json"), CTL_DONE);
 
 	assert_out_has("{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
+}
+
+Test(run, a_decision_about_the_whole_process_shows_no_weight)
+{
+	d.answer[0] = OK "{\"decisions\":[{\"time\":\"2026-01-31T12:34:56.000000Z\","
+			 "\"migration\":\"\",\"action\":\"reload\",\"from_percent\":0,"
+			 "\"to_percent\":0,\"actor\":\"file\",\"reason\":\"r\"}]}";
+	start();
+
+	cr_assert_eq(run("decisions"), CTL_DONE);
+
+	char *text = all_of(cr_get_redirected_stdout());
+	cr_assert(strstr(text, "2026-01-31 12:34:56") != NULL, "%s", text);
+	cr_assert(strchr(text, '%') == NULL, "%s", text);
 }
 
 struct usage {
