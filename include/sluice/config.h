@@ -47,9 +47,11 @@ struct config_network {      /* an entry of `trusted` */
 
 struct config_certificate {
 	char *cert_file, *key_file; /* absolute */
+	char *ocsp_file;            /* "": none; need not be there */
 };
 
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_client_verify { CONFIG_CLIENT_REQUIRE, CONFIG_CLIENT_OPTIONAL };
 
 struct config_listener {
 	char name[CONFIG_NAME_SIZE];
@@ -58,6 +60,8 @@ struct config_listener {
 	struct config_certificate *certificates;
 	size_t n_certificates;
 	enum config_tls_version min_version;
+	char *client_ca, *crl; /* "": clients are not asked; nothing is revoked */
+	enum config_client_verify client_verify;
 	bool alpn_h2, alpn_http1;
 	bool proxy_protocol;
 	bool redirect;          /* every request is answered 308 to https */
@@ -114,6 +118,7 @@ struct config_pool {
 	bool tls, tls_verify;
 	char *tls_server_name,
 		*tls_ca_file; /* "" = the address's host; the system's CAs */
+	char *tls_cert_file, *tls_key_file; /* shown to servers; "": none */
 };
 
 enum config_mode { CONFIG_ENFORCE, CONFIG_OBSERVE };

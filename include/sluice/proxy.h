@@ -3,7 +3,7 @@
  *
  * control builds a snapshot from a configuration and publishes it; each data
  * thread takes it over at its next turn, and every exchange keeps the one it
- * began with to its end (ARCHITECTURE, Processes and threads).
+ * began with to its end (docs/architecture.md, Processes and threads).
  */
 #ifndef SLUICE_PROXY_H
 #define SLUICE_PROXY_H

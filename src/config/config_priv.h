@@ -192,9 +192,9 @@ bool member_is_good(
 /* False after a complaint: key was seen before, at another entry. */
 bool seen_once(struct reader *rd, struct hash_table *seen, struct span key,
 	config_setting_t *entry, const char *member);
-/* What stands there, as an operator would read it: got "abc", got 7. */
 /* "is missing: write this" */
 const char *key_hint(const struct key *k);
+/* With what stands there, as an operator would read it: got "abc", got 7. */
 void complain_type(struct reader *rd, config_setting_t *s, const char *expected);
 /* NULL after a complaint. */
 const char *read_text(struct reader *rd, config_setting_t *s, const char *expected);

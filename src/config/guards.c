@@ -1,8 +1,8 @@
 /*
  * guards - what the new pool of a migration must not exceed.
  *
- * The ranges are those of GUARD.md 2: outside them the arithmetic is not
- * defined. t_min also keeps the pivot's floor below its ceiling (GUARD.md 6).
+ * The ranges are those of GUARD 2: outside them the arithmetic is not defined.
+ * t_min also keeps the pivot's floor below its ceiling (GUARD 6).
  */
 #include "config_priv.h"
 

@@ -23,6 +23,14 @@ static const struct key certificate_keys[] = {
 		.required = true,
 		.help = "PEM file with its private key",
 	},
+	{
+		.name = "ocsp",
+		.kind = &kind_path,
+		AT(config_certificate, ocsp_file),
+		.help = "DER file with the authority's OCSP response, shown to clients "
+			"that ask; missing or out of date is a warning; read again by "
+			"a reload",
+	},
 };
 
 static const struct table table_certificate = {
@@ -93,6 +101,12 @@ static const struct word versions[] = {
 	{ 0 },
 };
 
+static const struct word client_verifies[] = {
+	{ .text = "require", .value = CONFIG_CLIENT_REQUIRE },
+	{ .text = "optional", .value = CONFIG_CLIENT_OPTIONAL },
+	{ 0 },
+};
+
 static const struct key tls_keys[] = {
 	{
 		.name = "certificates",
@@ -103,8 +117,9 @@ static const struct key tls_keys[] = {
 		.low = 1,
 		.high = 1000,
 		.required = true,
-		.help = "chosen by the name a client asks for; the first one is the "
-			"default",
+		.help = "chosen by the name a client asks for, and among an ECDSA and "
+			"an RSA one with the same names by what it can verify; the "
+			"first one is the default",
 		.hint = "TLS needs one, as ( { cert = \"web.pem\"; key = \"web.key\"; "
 			"} )",
 	},
@@ -115,6 +130,30 @@ static const struct key tls_keys[] = {
 		.words = versions,
 		.preset = CONFIG_TLS_1_2,
 		.help = "the oldest TLS that is spoken",
+	},
+	{
+		.name = "client_ca",
+		.kind = &kind_file,
+		AT(config_listener, client_ca),
+		.help = "PEM file with the authorities whose certificates clients "
+			"show; empty = clients are not asked",
+	},
+	{
+		.name = "client_verify",
+		.kind = &kind_choice,
+		AT(config_listener, client_verify),
+		.words = client_verifies,
+		.preset = CONFIG_CLIENT_REQUIRE,
+		.help = "whether a client may come without a certificate; one that is "
+			"shown is verified in any case",
+	},
+	{
+		.name = "crl",
+		.kind = &kind_file,
+		AT(config_listener, crl),
+		.help = "PEM file with the lists of what was revoked, one of each "
+			"authority in client_ca; out of date refuses all; read again "
+			"by a reload",
 	},
 	{
 		.name = "alpn",
@@ -129,9 +168,11 @@ static void check_tls(struct reader *rd, void *base, config_setting_t *s)
 {
 	struct config_listener *l = base;
 
-	(void)rd;
-	(void)s;
 	l->tls = true;
+	if (*l->crl != '\0' && *l->client_ca == '\0' &&
+		member_is_good(rd, s, "client_ca"))
+		complain_member(rd, s, "crl",
+			"clients are not asked for certificates: client_ca says whose");
 }
 
 static const struct table table_tls = { TABLE_KEYS(tls_keys), .check = check_tls };

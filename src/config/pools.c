@@ -118,6 +118,19 @@ static const struct key pool_tls_keys[] = {
 		AT(config_pool, tls_ca_file),
 		.help = "PEM file with the authorities to trust; empty = the system's",
 	},
+	{
+		.name = "cert",
+		.kind = &kind_file,
+		AT(config_pool, tls_cert_file),
+		.help = "PEM file with the certificate shown to servers that ask, and "
+			"the chain above it; empty = none",
+	},
+	{
+		.name = "key",
+		.kind = &kind_file,
+		AT(config_pool, tls_key_file),
+		.help = "PEM file with its private key",
+	},
 };
 
 static void check_pool_tls(struct reader *rd, void *base, config_setting_t *s)
@@ -129,6 +142,10 @@ static void check_pool_tls(struct reader *rd, void *base, config_setting_t *s)
 	if (*name != '\0' && !host_is_valid(name, strlen(name)))
 		complain_member(rd, s, "server_name",
 			"expected a host name, got \"%.60s\"", name);
+	if ((*p->tls_cert_file != '\0') != (*p->tls_key_file != '\0') &&
+		member_is_good(rd, s, "cert") && member_is_good(rd, s, "key"))
+		complain_member(rd, s, *p->tls_cert_file != '\0' ? "key" : "cert",
+			"a certificate and its key go together");
 }
 
 static const struct table table_pool_tls = {

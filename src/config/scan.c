@@ -243,9 +243,9 @@ static void spoil(struct scan *sc, size_t n)
 	report_line(sc->report, sc->line, "%s: the number %.*s is out of range", path,
 		n > 40 ? 40 : (int)n, p);
 	free(path);
-	assert(n >= strlen(infinite)); /* no shorter number is out of range */
+	assert(n >= sizeof(infinite) - 1); /* no shorter number is out of range */
 	memset(p, ' ', n);
-	memcpy(p, infinite, strlen(infinite));
+	memcpy(p, infinite, sizeof(infinite) - 1);
 }
 
 static bool scan_number(struct scan *sc)

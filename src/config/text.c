@@ -160,8 +160,7 @@ static bool is_directive(struct span line)
 	return rest.n > 0 && rest.p[0] == '@';
 }
 
-static void add_file_text(
-	struct loading *l, uint32_t file, struct span text, int depth);
+static void add_file_text(struct loading *l, uint32_t file, struct span raw, int depth);
 
 /* Reports at the line that was added last, which is the directive's. */
 static void include(struct loading *l, const char *from, struct span name, int depth)

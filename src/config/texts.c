@@ -153,6 +153,10 @@ static void path_read(
 
 	if (text == NULL)
 		return;
+	if (*text == '\0' && k->text == NULL) { /* one that may be left out */
+		set(k, base, mem_text(""));
+		return;
+	}
 
 	char *path = absolute(rd, text);
 

@@ -1,5 +1,4 @@
-/* What the files of the http room share: bytes, hosts, and the parts of the h1 parser.
- */
+/* What the files of the room share: bytes, hosts, and the parts of the h1 parser. */
 #ifndef SLUICE_HTTP_PRIV_H
 #define SLUICE_HTTP_PRIV_H
 

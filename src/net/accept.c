@@ -51,11 +51,12 @@ void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *p
 	}
 	c->accepted = true;
 	c->state = CONN_OPEN;
-	if (tls != NULL) {
-		if (tls_attach(c, tls, NULL) != 0) {
-			net_conn_close(c);
-			return;
-		}
+	if (tls != NULL && tls_attach(c, tls, NULL) != 0) {
+		/* Who admitted it has counted it, and must hear of its end. */
+		c->state = CONN_FAILED;
+		c->failure = NET_RESOURCES;
+		ev_feed_event(a->loop->ev, &c->io, EV_READ);
+	} else if (tls != NULL) {
 		/* The ClientHello has as a rule come with the connection or soon after.
 		 */
 		c->state = CONN_HANDSHAKE;

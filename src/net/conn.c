@@ -56,6 +56,13 @@ static int wanted(const struct net_conn *c)
 	return events;
 }
 
+/* What TLS holds no descriptor announces. */
+static void tell_more(struct net_conn *c)
+{
+	if (c->more && c->want_read && c->state == CONN_OPEN)
+		ev_feed_event(c->loop->ev, &c->io, EV_READ);
+}
+
 /* Puts the watcher into the state that the connection is in. */
 void conn_arm(struct net_conn *c)
 {
@@ -66,6 +73,7 @@ void conn_arm(struct net_conn *c)
 	if (ev_is_active(&c->io) && (c->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	conn_wait(c, events);
+	tell_more(c); /* the wait forgot what was fed before it */
 }
 
 void conn_report(struct net_conn *c, unsigned events)
@@ -183,9 +191,7 @@ ssize_t net_read(struct net_conn *c, void *p, size_t n)
 	if (c->ssl == NULL)
 		return plain_read(c, p, n);
 	got = tls_read(c, p, n);
-	c->more = got == (ssize_t)n;
-	if (c->more && c->want_read)
-		ev_feed_event(c->loop->ev, &c->io, EV_READ);
+	tell_more(c);
 	return got;
 }
 
@@ -233,8 +239,7 @@ void net_conn_want_read(struct net_conn *c, bool on)
 {
 	c->want_read = on;
 	conn_arm(c);
-	if (on && c->more && c->state == CONN_OPEN)
-		ev_feed_event(c->loop->ev, &c->io, EV_READ);
+	tell_more(c);
 }
 
 void net_conn_want_write(struct net_conn *c)

@@ -56,7 +56,12 @@ void conn_on_linger(struct net_conn *c, int revents)
 		if (left == 0)
 			shut(c);
 	}
-	if ((revents & EV_READ) && !drop_input(c))
+	if (!(revents & EV_READ) || drop_input(c))
+		return;
+	/* A peer that has said its last word may still read ours. */
+	if (c->out_n > 0)
+		conn_wait(c, EV_WRITE);
+	else
 		net_conn_close(c);
 }
 

@@ -28,15 +28,16 @@ struct resolver {
 	ares_channel channel;
 	struct net_ticker *ticker; /* while lookups are open */
 	unsigned n_open;
+	struct link waiting; /* lookups that c-ares does not know of yet */
 	struct watched socket[SOCKETS];
 };
 
 struct net_lookup {
 	struct resolver *resolver;
+	struct link link; /* in waiting */
 	struct net_timer start;
 	char *host;
 	uint16_t port;
-	bool asked; /* c-ares knows of it and will answer */
 	void (*on_done)(
 		void *, const struct sockaddr *, socklen_t); /* NULL: cancelled */
 	void *arg;
@@ -45,6 +46,7 @@ struct net_lookup {
 static void lookup_free(struct net_lookup *lookup)
 {
 	net_timer_stop(&lookup->start);
+	list_remove(&lookup->link);
 	free(lookup->host);
 	free(lookup);
 }
@@ -115,6 +117,7 @@ static struct resolver *resolver_new(struct net_loop *l)
 	};
 
 	r->loop = l;
+	list_init(&r->waiting);
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
 		ares_init_options(&r->channel, &options,
 			ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
@@ -130,7 +133,9 @@ void resolver_free(struct resolver *r)
 {
 	if (r == NULL)
 		return;
-	ares_destroy(r->channel); /* every open lookup is answered, with nothing */
+	LIST_EACH (&r->waiting, it, next)
+		lookup_free(LIST_ENTRY(it, struct net_lookup, link));
+	ares_destroy(r->channel); /* ends every open lookup */
 	ares_library_cleanup();
 	net_ticker_free(r->ticker);
 	free(r);
@@ -143,6 +148,8 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 
 	(void)timeouts;
 	lookup->resolver->n_open--;
+	if (status == ARES_EDESTRUCTION)
+		lookup->on_done = NULL; /* the loop goes, and who asked may be gone */
 	if (lookup->on_done != NULL && status == ARES_SUCCESS && node != NULL)
 		lookup->on_done(lookup->arg, node->ai_addr, node->ai_addrlen);
 	else if (lookup->on_done != NULL)
@@ -162,7 +169,7 @@ static void on_ask(void *arg)
 		.ai_socktype = SOCK_STREAM };
 	char service[PORT_TEXT];
 
-	lookup->asked = true;
+	list_remove(&lookup->link);
 	r->n_open++;
 	if (r->ticker == NULL)
 		r->ticker = net_ticker_new(r->loop, TICK_MS, NET_NORMAL, on_tick, r);
@@ -185,6 +192,8 @@ struct net_lookup *net_resolve(struct net_loop *l, const char *host, uint16_t po
 	lookup->port = port;
 	lookup->on_done = on_done;
 	lookup->arg = arg;
+	list_init(&lookup->link);
+	list_push(&l->resolver->waiting, &lookup->link);
 	net_timer_init(&lookup->start, l, on_ask, lookup);
 	net_timer_set(&lookup->start, 0);
 	return lookup;
@@ -195,6 +204,6 @@ void net_resolve_cancel(struct net_lookup *lookup)
 	if (lookup == NULL)
 		return;
 	lookup->on_done = NULL;
-	if (!lookup->asked)
+	if (!list_empty(&lookup->link))
 		lookup_free(lookup);
 }

@@ -15,7 +15,7 @@
 
 #include "net_priv.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, LATE_NS = 50 * NS_PER_MS };
 
 static struct net_timer *head_of(const struct timer_row *row)
 {
@@ -50,6 +50,19 @@ static struct net_timer *earliest(const struct timers *all)
 	return first;
 }
 
+/* The process stood still (a suspended machine, a debugger, no CPU): what came meanwhile
+ * came in time, and is there to be read. So the loop polls once more before anybody is
+ * told that it is late; once, or a loop that is always slow would never tell. */
+static bool gives_time(struct net_loop *l)
+{
+	bool is_late = l->now_ns > l->timers.alarm_ns + LATE_NS;
+
+	l->timers.gave_time = is_late && !l->timers.gave_time;
+	if (l->timers.gave_time)
+		set_alarm(l, l->now_ns);
+	return l->timers.gave_time;
+}
+
 static void on_alarm(struct ev_loop *ev, ev_timer *w, int revents)
 {
 	struct net_loop *l = w->data;
@@ -57,6 +70,8 @@ static void on_alarm(struct ev_loop *ev, ev_timer *w, int revents)
 
 	(void)ev;
 	(void)revents;
+	if (gives_time(l))
+		return;
 	l->timers.alarm_ns = 0;
 	/* One that is set to now by another, or by itself, is not due before now. */
 	while ((t = earliest(&l->timers)) != NULL && t->due_ns < l->now_ns) {
@@ -72,8 +87,7 @@ void timers_init(struct net_loop *l)
 	for (unsigned i = 0; i < TIMER_ROWS; i++)
 		list_init(&l->timers.row[i].timers);
 	ev_timer_init(&l->timers.alarm, on_alarm, 0., 0.);
-	/* After the turn's bytes: when this process stood still, what came meanwhile
-	 * came in time. */
+	/* After the bytes of a turn, which may make a timer undue. */
 	ev_set_priority(&l->timers.alarm, EV_MINPRI);
 	l->timers.alarm.data = l;
 }

@@ -29,6 +29,7 @@ struct tls_io {
 	size_t in_at, in_n;    /* what the BIO has to give: in + in_at, in_n bytes */
 	size_t ask; /* how much a recv may take now; 0: not again in this call */
 	size_t out_n;
+	struct tls_sessions *sessions; /* made with the first server */
 	char in[IN_BYTES], out[OUT_BYTES];
 };
 
@@ -143,7 +144,20 @@ void tls_io_free(struct tls_io *io)
 	if (io == NULL)
 		return;
 	BIO_free(io->bio);
+	tls_sessions_free(io->sessions);
 	free(io);
+}
+
+struct net_conn *tls_conn_of(const SSL *ssl)
+{
+	const struct tls_io *io = BIO_get_data(SSL_get_rbio(ssl));
+
+	return io->conn;
+}
+
+struct tls_sessions **tls_sessions_of(const struct net_conn *c)
+{
+	return &c->loop->tls_io->sessions;
 }
 
 int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name)
@@ -158,6 +172,8 @@ int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name)
 	c->tls = net_tls_ref(t);
 	(void)BIO_up_ref(c->loop->tls_io->bio); /* one for both directions */
 	SSL_set_bio(c->ssl, c->loop->tls_io->bio, c->loop->tls_io->bio);
+	if (!c->accepted)
+		tls_sessions_offer(c, server_name);
 	return 0;
 }
 
@@ -252,8 +268,18 @@ enum tls_step tls_handshake(struct net_conn *c)
 	}
 	if (left == 0 && error == SSL_ERROR_WANT_READ)
 		return TLS_WAIT;
+	if (!c->accepted)
+		tls_sessions_forget(c); /* perhaps that was why */
 	give_up(c);
 	return TLS_FAILED;
+}
+
+/* A server that ends without saying so in TLS: anybody on the path can send a FIN, and
+ * the end may be all that frames an answer (RFC 9112, 9.8). Clients' requests frame
+ * themselves, and many clients just close. */
+static bool was_cut_off(const struct net_conn *c)
+{
+	return c->eof && !c->accepted;
 }
 
 /* What stands behind a read that gave nothing. */
@@ -264,10 +290,10 @@ static ssize_t read_end(struct net_conn *c, int result)
 	case SSL_ERROR_WANT_WRITE:
 		return NET_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		return NET_EOF;
+		return was_cut_off(c) ? NET_BROKEN : NET_EOF;
 	default:
 		give_up(c);
-		return c->eof ? NET_EOF : NET_BROKEN;
+		return c->eof && c->accepted ? NET_EOF : NET_BROKEN;
 	}
 }
 
@@ -340,8 +366,17 @@ void tls_detach(struct net_conn *c, bool goodbye)
 		io->in_n = 0;
 		(void)finish(c, io); /* a peer that is gone hears nothing */
 	}
+	/* Or OpenSSL takes an end without goodbyes for a reason to make the session
+	 * useless, which others may be about to resume. */
+	if (!c->tls_dead)
+		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	net_tls_unref(c->tls);
 	c->tls = NULL;
+}
+
+bool net_tls_resumed(const struct net_conn *c)
+{
+	return c->ssl != NULL && SSL_session_reused(c->ssl) == 1;
 }

@@ -17,6 +17,7 @@ enum { NAME_BYTES = 256 };
 struct tls_names {
 	struct hash_table *exact;
 	struct hash_table *wild; /* "example.net" for "*.example.net" */
+	struct hash_table *sets; /* all names of a certificate, as one text */
 };
 
 struct tls_names *tls_names_new(void)
@@ -25,6 +26,7 @@ struct tls_names *tls_names_new(void)
 
 	n->exact = hash_table_new(8);
 	n->wild = hash_table_new(8);
+	n->sets = hash_table_new(8);
 	return n;
 }
 
@@ -34,6 +36,7 @@ void tls_names_free(struct tls_names *n)
 		return;
 	hash_table_free(n->exact);
 	hash_table_free(n->wild);
+	hash_table_free(n->sets);
 	free(n);
 }
 
@@ -47,46 +50,115 @@ static size_t lower(char out[static NAME_BYTES], const char *p, size_t n)
 	return n;
 }
 
-static void add_name(struct tls_names *names, const char *p, size_t n, SSL_CTX *ctx)
+static void add_name(struct tls_names *names, const char *low, SSL_CTX *ctx)
 {
-	char low[NAME_BYTES];
-	size_t len = lower(low, p, n);
-	bool wild = len > 2 && low[0] == '*' && low[1] == '.';
-	struct span key = wild ? (struct span){ .p = low + 2, .n = len - 2 }
-			       : (struct span){ .p = low, .n = len };
+	bool wild = low[0] == '*' && low[1] == '.' && low[2] != '\0';
+	struct span key = span_of(wild ? low + 2 : low);
 	struct hash_table *table = wild ? names->wild : names->exact;
 
-	if (len > 0 && hash_table_get(table, key) == NULL)
+	if (hash_table_get(table, key) == NULL)
 		(void)hash_table_put(table, key, ctx);
 }
 
-static void add_common_name(struct tls_names *names, X509 *cert, SSL_CTX *ctx)
+/* The names of one certificate, in order. */
+struct all_names {
+	char **name;
+	size_t n;
+};
+
+static void collect(struct all_names *all, const unsigned char *p, int n)
+{
+	char low[NAME_BYTES];
+	size_t len = n > 0 ? lower(low, (const char *)p, (size_t)n) : 0;
+
+	if (len > 0)
+		all->name[all->n++] = mem_text_n(low, len);
+}
+
+static void collect_common_name(struct all_names *all, X509 *cert)
 {
 	char text[NAME_BYTES];
 	int n = X509_NAME_get_text_by_NID(
 		X509_get_subject_name(cert), NID_commonName, text, sizeof(text));
 
-	if (n > 0)
-		add_name(names, text, (size_t)n, ctx);
+	collect(all, (const unsigned char *)text, n);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static struct all_names names_of(X509 *cert)
+{
+	GENERAL_NAMES *san = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	int n = sk_GENERAL_NAME_num(san); /* -1: there are none */
+	struct all_names all = { .name = mem_zero(((size_t)(n + 2)) * sizeof(char *)) };
+	bool found = false;
+
+	for (int i = 0; i < n; i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(san, i);
+
+		if (g->type != GEN_DNS)
+			continue;
+		collect(&all, ASN1_STRING_get0_data(g->d.dNSName),
+			ASN1_STRING_length(g->d.dNSName));
+		found = true;
+	}
+	GENERAL_NAMES_free(san);
+	if (!found)
+		collect_common_name(&all, cert);
+	if (all.n > 1)
+		qsort(all.name, all.n, sizeof(char *), by_text);
+	return all;
+}
+
+static void forget_names(struct all_names *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		free(all->name[i]);
+	free(all->name);
+}
+
+/* One text for a set of names; empty when there is none. */
+static char *joined(const struct all_names *all)
+{
+	char *text = mem_text("");
+
+	for (size_t i = 0; i < all->n; i++) {
+		char *longer;
+
+		if (i > 0 && strcmp(all->name[i], all->name[i - 1]) == 0)
+			continue;
+		longer = mem_print("%s %s", text, all->name[i]);
+		free(text);
+		text = longer;
+	}
+	return text;
 }
 
 void tls_names_add(struct tls_names *names, X509 *cert, SSL_CTX *ctx)
 {
-	GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	bool found = false;
+	struct all_names all = names_of(cert);
+	char *set = joined(&all);
 
-	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
-		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+	for (size_t i = 0; i < all.n; i++)
+		add_name(names, all.name[i], ctx);
+	if (all.n > 0 && hash_table_get(names->sets, span_of(set)) == NULL)
+		(void)hash_table_put(names->sets, span_of(set), ctx);
+	free(set);
+	forget_names(&all);
+}
 
-		if (g->type != GEN_DNS)
-			continue;
-		add_name(names, (const char *)ASN1_STRING_get0_data(g->d.dNSName),
-			(size_t)ASN1_STRING_length(g->d.dNSName), ctx);
-		found = true;
-	}
-	GENERAL_NAMES_free(all);
-	if (!found)
-		add_common_name(names, cert, ctx);
+SSL_CTX *tls_names_twin(const struct tls_names *names, X509 *cert)
+{
+	struct all_names all = names_of(cert);
+	char *set = joined(&all);
+	SSL_CTX *ctx = all.n > 0 ? hash_table_get(names->sets, span_of(set)) : NULL;
+
+	free(set);
+	forget_names(&all);
+	return ctx;
 }
 
 SSL_CTX *tls_names_find(const struct tls_names *names, const char *name)

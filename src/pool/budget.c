@@ -6,7 +6,7 @@
  */
 #include "pool_priv.h"
 
-enum { AT_LEAST_A_SECOND = 10, START = 10, SAVED_MAX = 200 };
+enum { AT_LEAST_A_SECOND = 10, START = 10, SAVED_MAX = 200, NS_PER_MS = 1000000 };
 
 void budget_init(struct budget *b, unsigned threads)
 {
@@ -30,10 +30,12 @@ void budget_earn(struct budget *b, uint32_t ppm)
 
 bool budget_spend(struct budget *b, uint64_t now_ns)
 {
-	uint64_t ms = b->last_ns == 0 ? 0 : (now_ns - b->last_ns) / 1000000;
+	uint64_t ms;
 
-	if (b->last_ns == 0 || ms > 0)
+	if (b->last_ns == 0)
 		b->last_ns = now_ns;
+	ms = (now_ns - b->last_ns) / NS_PER_MS;
+	b->last_ns += ms * NS_PER_MS; /* what is less than one counts next time */
 	if (ms > 20000)
 		ms = 20000;
 	save(b, (int64_t)(ms * b->per_second_ppm / 1000));

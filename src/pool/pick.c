@@ -141,7 +141,8 @@ struct pool_capacity pool_capacity(const struct pool *p, bool unknown_counts)
 
 		sum.total += p->config->servers[i].weight;
 		sum.n_ejected += server_is_ejected(s);
-		if (!serves(s, unknown_counts))
+		/* One of weight 0 gets no requests: it is nobody's hope. */
+		if (!serves(s, unknown_counts) || p->config->servers[i].weight == 0)
 			continue;
 		sum.usable += p->config->servers[i].weight;
 		sum.n_usable++;

@@ -22,14 +22,25 @@ static void make_cells(struct pool *p, unsigned threads)
 	}
 }
 
+static int build_tls(struct net_tls **out, const struct config_pool *c, struct err *err)
+{
+	const struct net_tls_client s = {
+		.ca_file = c->tls_ca_file,
+		.verify = c->tls_verify,
+		.cert_file = c->tls_cert_file,
+		.key_file = c->tls_key_file,
+	};
+
+	return net_tls_client_open(out, &s, err);
+}
+
 int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
 	struct err *err)
 {
 	struct pool *p = mem_zero(sizeof(*p));
 
 	p->config = c;
-	if (c->tls &&
-		net_tls_client_new(&p->tls, c->tls_ca_file, c->tls_verify, err) != 0) {
+	if (c->tls && build_tls(&p->tls, c, err) != 0) {
 		err_wrap(err, "pool %s", c->name);
 		free(p);
 		return -1;

@@ -116,6 +116,8 @@ void registry_commit(struct registry *r, struct pool *const *pools, size_t n)
 		struct group *g = group_of(r, c->name);
 		uint64_t max = (uint64_t)pools[i]->n * c->eject_max_ppm / PPM;
 
+		if (pools[i]->n == 1)
+			max = 0; /* an only server never is (S16a) */
 		atomic_store(&g->max_ejected, (uint32_t)max);
 		atomic_store(&g->eject_failures, c->eject_failures);
 		atomic_store(&g->checked, c->health.type != CONFIG_HEALTH_NONE);

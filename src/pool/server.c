@@ -66,7 +66,7 @@ bool server_sockaddr(
 
 	do {
 		before = atomic_load_explicit(&s->where_seq, memory_order_acquire);
-		*len = atomic_load_explicit(&s->where_len, memory_order_relaxed);
+		*len = atomic_load_explicit(&s->where_len, memory_order_acquire);
 		for (size_t i = 0; i < ADDRESS_WORDS && i * 8 < *len; i++)
 			words[i] = atomic_load_explicit(
 				&s->where[i], memory_order_acquire);
@@ -151,12 +151,13 @@ bool server_note_failure(struct server *s)
 	atomic_fetch_add_explicit(&s->failures, 1, memory_order_relaxed);
 	if (n < atomic_load(&g->eject_failures) || server_is_ejected(s))
 		return false;
+	/* Before the flag: who sees that one reads this. */
+	atomic_store(&s->ejected_ns, clock_mono_ns());
 	if (atomic_fetch_add(&g->n_ejected, 1) >= atomic_load(&g->max_ejected) ||
 		atomic_exchange(&s->ejected, true)) {
 		atomic_fetch_sub(&g->n_ejected, 1);
 		return false;
 	}
-	atomic_store(&s->ejected_ns, clock_mono_ns());
 	atomic_fetch_add_explicit(&s->ejections, 1, memory_order_relaxed);
 	return true;
 }

@@ -48,6 +48,8 @@ static const struct {
 		"Requests refused for limits.body_bytes.", 0 },
 	[STAT_LIMIT_MEMORY] = { "limit_memory", "Requests refused for want of memory.",
 		0 },
+	[STAT_LIMIT_DESCRIPTORS] = { "limit_descriptors",
+		"Attempts for which no descriptor or local port was left.", 0 },
 	[STAT_LIMIT_SERVER] = { "limit_max_requests",
 		"Requests that found every server of a pool at max_requests.", 0 },
 	[STAT_TIMEOUT_HEADER] = { "timeout_client_header",

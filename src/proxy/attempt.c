@@ -34,7 +34,8 @@ void attempt_begin(struct exchange *r)
 	r->tries++;
 	if (r->tries > 1) {
 		thread_count(r->thread, STAT_RETRIES, 1);
-		count(r, COUNT_RETRIES);
+		if (r->tries > r->tries_of_new + 1) /* else it is the rescue */
+			count(r, COUNT_RETRIES);
 	}
 	if (r->migration == NULL)
 		return;
@@ -175,7 +176,8 @@ void attempt_end(struct exchange *r, enum outcome o)
 	server_release(r->server, r->thread->index);
 	if (o == OUTCOME_OK || o == OUTCOME_STATUS)
 		server_note_answer(r->server);
-	else if (o == OUTCOME_CONNECT || o == OUTCOME_RESET || o == OUTCOME_TLS)
+	else if (o == OUTCOME_CONNECT || o == OUTCOME_RESET || o == OUTCOME_TLS ||
+		 (o == OUTCOME_TIMEOUT && !r->upstream_was_ready))
 		(void)server_note_failure(r->server);
 	if (o == OUTCOME_CLIENT_GONE)
 		thread_count(r->thread, STAT_CLIENT_GONE, 1);

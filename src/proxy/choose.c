@@ -4,12 +4,14 @@
  * The split is asked once a request; what changes its answer later is a cutback or
  * revert, read anew at every choice, and the state of the pools:
  *
- *   new wanted, some of its servers usable    new; the missing part spills (S11)
- *   new wanted, none usable                   legacy; a failure for the floor once new
- * was up legacy wanted, usable                     legacy legacy wanted, none usable,
- * new proven    new, as far as it has passed (S12) neither has a usable server the
- * wanted one, whatever checks say (S13) else                                      wait
- * for a server
+ *   wanted   its pool                      what happens
+ *   new      some of its servers usable    new; the missing part spills (S11)
+ *   new      none usable                   legacy; one failure for the floor, once new
+ *                                          was up in this run
+ *   legacy   usable                        legacy
+ *   legacy   none usable, new is proven    new, as far as it has passed (S12)
+ *   either   neither pool has a server     the wanted one, whatever checks say (S13)
+ *   else                                   wait for a server
  */
 #include "proxy_priv.h"
 

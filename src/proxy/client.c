@@ -11,6 +11,8 @@
 
 #include "proxy_priv.h"
 
+enum { PIPELINE_BYTES = 4096 };
+
 static void forget(struct client *c)
 {
 	struct thread *t = c->thread;
@@ -87,6 +89,13 @@ ssize_t client_read(struct client *c, size_t room)
 	return got;
 }
 
+bool client_left(struct client *c)
+{
+	if (!c->readable || c->eof || buf_len(&c->in) >= PIPELINE_BYTES)
+		return false;
+	return client_read(c, PIPELINE_BYTES) == NET_BROKEN;
+}
+
 /* Waits for the next request, or for the first one. */
 static void rest(struct client *c)
 {
@@ -148,7 +157,11 @@ static void on_timer(void *arg)
 		thread_count(c->thread, STAT_TIMEOUT_HANDSHAKE, 1);
 	else
 		thread_count(c->thread, STAT_TIMEOUT_IDLE, 1);
-	client_close(c);
+	/* A slow reader may not have all of its last answer yet. */
+	if (net_conn_is_flushed(c->conn))
+		client_close(c);
+	else
+		client_linger(c);
 }
 
 void client_accept(

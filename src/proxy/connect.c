@@ -80,9 +80,22 @@ static enum verdict no_server(struct exchange *r)
 	return answer(r, 503, "every backend is at its limit of requests");
 }
 
+/* Its place in the queue is somebody else's. */
+static enum verdict leave_queue(struct exchange *r)
+{
+	struct client *c = r->client;
+
+	thread_count(r->thread, STAT_CLIENT_GONE, 1);
+	exchange_end(r);
+	client_abort(c);
+	return OVER;
+}
+
 /* Until a server is there, or the deadline. */
 static enum verdict wait_in_queue(struct exchange *r)
 {
+	if (client_left(r->client))
+		return leave_queue(r);
 	if (r->expired || r->thread->n_queued >= MAX_QUEUED)
 		return no_server(r);
 	if (r->migration != NULL && !r->queued_told) {
@@ -185,13 +198,20 @@ static bool open_upstream(struct exchange *r)
 	return r->upstream != NULL;
 }
 
+/* Descriptors, ports, memory: that is no failure of the server's (S21). */
+static enum outcome no_resources(const struct exchange *r)
+{
+	thread_count(r->thread, STAT_LIMIT_DESCRIPTORS, 1);
+	return OUTCOME_LOCAL;
+}
+
 static enum outcome connect_outcome(const struct exchange *r)
 {
 	switch (net_conn_failure(r->upstream)) {
 	case NET_TLS:
 		return OUTCOME_TLS;
 	case NET_RESOURCES:
-		return OUTCOME_LOCAL;
+		return no_resources(r);
 	case NET_FINE:
 	case NET_REFUSED:
 	case NET_RESET:
@@ -219,7 +239,7 @@ static enum verdict turn_back(struct exchange *r)
 enum verdict step_connect(struct exchange *r)
 {
 	if (r->upstream == NULL && !open_upstream(r))
-		return attempt_failed(r, OUTCOME_CONNECT);
+		return attempt_failed(r, no_resources(r));
 	if (r->upstream_failed)
 		return attempt_failed(r, connect_outcome(r));
 	if (r->expired) {

@@ -9,6 +9,7 @@ enum { REST_BYTES = 65536, REST_MS = 2000, READ_BYTES = 8192 };
 struct drainer {
 	struct rest rest;
 	struct thread *thread;
+	struct link link; /* in the thread's drains */
 	struct net_timer timer;
 	size_t dropped;
 };
@@ -20,6 +21,7 @@ size_t drain_bytes(void)
 
 static void stop(struct drainer *d)
 {
+	list_remove(&d->link);
 	net_timer_stop(&d->timer);
 	buf_release(net_loop_bufs(d->thread->loop), &d->rest.in);
 }
@@ -29,6 +31,7 @@ static void give_up(struct drainer *d)
 	struct net_conn *c = d->rest.conn;
 
 	stop(d);
+	thread_release_use(d->thread, d->rest.use);
 	net_conn_close(c);
 }
 
@@ -36,10 +39,12 @@ static void give_up(struct drainer *d)
 static void keep(struct drainer *d)
 {
 	struct rest rest = d->rest;
+	struct thread *t = d->thread;
 
 	stop(d);
 	server_take_back(
-		rest.server, rest.thread, &rest.conn, rest.keepalive, rest.idle_ms);
+		rest.server, t->index, &rest.conn, rest.keepalive, rest.idle_ms);
+	thread_release_use(t, rest.use);
 }
 
 /* What is in the buffer: H1_DONE exactly at the end of the body. */
@@ -109,8 +114,11 @@ void drain_rest(struct thread *t, struct rest *rest)
 	struct drainer *d = net_conn_user(rest->conn);
 
 	d->rest = *rest;
+	d->rest.use->users++;
 	d->thread = t;
 	d->dropped = 0;
+	list_init(&d->link);
+	list_push(&t->drains, &d->link);
 	net_timer_init(&d->timer, t->loop, on_due, d);
 	switch (drop_bytes(d)) {
 	case H1_DONE:
@@ -126,4 +134,10 @@ void drain_rest(struct thread *t, struct rest *rest)
 		d->rest.conn, (struct net_owner){ .on_event = on_event, .arg = d });
 	net_timer_set(&d->timer, REST_MS);
 	net_conn_want_read(d->rest.conn, true);
+}
+
+void drain_stop_all(struct thread *t)
+{
+	LIST_EACH (&t->drains, it, next)
+		give_up(LIST_ENTRY(it, struct drainer, link));
 }

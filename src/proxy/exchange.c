@@ -2,20 +2,23 @@
  * The life of a request: head, route, connect, relay, finish.
  *
  * The happy path
- *   head     the client's bytes become a checked head; the deadline is client_header
- *   route    host and path name a migration or pool, the split a side, balancing a
- * server connect  a kept connection, or a new one relay    the request goes up and the
- * response comes down, each at its own pace finish   both connections are kept or
- * closed, everything is counted
+ *   head     the client's bytes become a checked head; its deadline is client_header
+ *   route    host and path name a migration or a pool, the split names a side,
+ *            balancing a server
+ *   connect  a kept connection, or a new one
+ *   relay    the request goes up and the response comes down, each at its own pace
+ *   finish   both connections are kept or closed, everything is counted
  *
  * The ways to fail
  *   head     bad bytes: 400 and the like; too slow: 408; the client leaves: nothing
- *   route    no route: 404; no server: the exchange waits up to timeouts.connect, then
- * 503 connect  refused, reset, too slow: another server, or legacy, or 502 and 504
+ *   route    no route: 404; no server: the exchange waits as long as a connect may
+ *            take, then 503
+ *   connect  refused, reset, too slow: another server, or legacy, or 502 and 504
  *   relay    before the client saw a byte: as connect, if the request may be repeated
  *            (retry.c); after it: the client's connection is reset, so that nobody
- * takes half an answer for a whole one; the client leaves: the attempt is dropped any
- * a cutback: at the next choice of a server, and when a connect completes
+ *            takes half an answer for a whole one; the client leaves: the attempt is
+ *            dropped
+ *   any      a cutback: at the next choice of a server, and when a connect completes
  *
  * exchange_run is the one door to the steps, and go the one place where the step
  * changes.
@@ -186,12 +189,12 @@ static bool upstream_is_reusable(const struct exchange *r)
 	       net_conn_is_flushed(r->upstream);
 }
 
-static void count_user(const struct exchange *r)
+void exchange_count_user(const struct exchange *r, bool broken)
 {
 	if (r->migration == NULL)
 		return;
 	migration_add(r->migration, r->thread->index, r->side, COUNT_REQUESTS, 1);
-	if (r->status >= 500)
+	if (r->status >= 500 || broken)
 		migration_add(
 			r->migration, r->thread->index, r->side, COUNT_USER_ERRORS, 1);
 	migration_add(
@@ -206,7 +209,7 @@ enum verdict step_finish(struct exchange *r)
 	const struct config *config = r->use->snapshot->config;
 	bool keep = r->keep_alive && r->to_upstream == HALF_DONE;
 
-	count_user(r);
+	exchange_count_user(r, false);
 	if (upstream_is_reusable(r)) {
 		struct net_conn *up = r->upstream;
 

@@ -90,6 +90,7 @@ struct thread {
 	struct link clients;
 	struct link awaiting; /* exchanges whose first response byte is awaited */
 	struct link queued;   /* exchanges that wait for a server */
+	struct link drains;   /* connections with a rest that nobody wants */
 	struct net_ticker *late_ticker,
 		*queue_ticker; /* while the lists are not empty */
 	unsigned n_queued;
@@ -172,6 +173,9 @@ void client_abort(struct client *c);  /* the answer is not whole, and shall look
 struct span client_ip(struct client *c);
 /* Reads into in: NET_AGAIN, NET_BROKEN, NET_EOF (and eof is set), or a count. */
 ssize_t client_read(struct client *c, size_t room);
+/* While its request waits for others: whether it has left. Its next request may come
+ * meanwhile, and waits in the buffer. */
+bool client_left(struct client *c);
 
 /* --- exchanges
  * ------------------------------------------------------------------------- */
@@ -247,7 +251,7 @@ struct exchange {
 	bool pool_busy, overflow_asked, overflows, queued_told;
 	bool held_too_much; /* more of the body went up than is kept for another attempt
 			     */
-	unsigned tries;
+	unsigned tries, tries_of_new; /* all; those before a rescue */
 	const struct server *tried[4];
 	unsigned n_tried;
 	struct attempt attempt;
@@ -289,6 +293,8 @@ void exchange_begin(struct client *c);
 void exchange_run(struct exchange *r);
 enum verdict go(struct exchange *r, enum step next);
 void exchange_end(struct exchange *r);
+/* What a user got. broken: an answer that ended too early. */
+void exchange_count_user(const struct exchange *r, bool broken);
 
 /* The steps, each in a file of its name */
 enum verdict step_head(struct exchange *r);
@@ -310,6 +316,8 @@ void on_upstream_event(void *arg, unsigned events);
  * is done, FLOW_FAILED with why; FLOW_RESCUE: legacy gets the request */
 enum flow { FLOW_WAIT, FLOW_END, FLOW_FAILED, FLOW_RESCUE };
 enum flow request_half(struct exchange *r, enum outcome *why);
+/* The upstream could take more of the body, and the client has not sent it. */
+bool request_awaits_client(const struct exchange *r);
 enum flow response_half(struct exchange *r, enum outcome *why);
 
 /* stage.c */
@@ -361,12 +369,13 @@ enum verdict answer_redirect(struct exchange *r);
 struct rest {
 	struct net_conn *conn;
 	struct server *server;
+	struct use *use; /* kept meanwhile: the server is its snapshot's */
 	struct h1_body body;
 	struct buf in;
-	unsigned thread;
 	uint32_t keepalive, idle_ms;
 };
 void drain_rest(struct thread *t, struct rest *rest);
+void drain_stop_all(struct thread *t);
 size_t drain_bytes(void);
 
 #endif

@@ -7,8 +7,6 @@
  */
 #include "proxy_priv.h"
 
-enum { PIPELINE_BYTES = 4096 };
-
 /* The attempt is over and the client, who is not to blame for a half-sent answer, is
  * told by the way its connection ends. */
 static enum verdict drop_client(struct exchange *r, enum outcome why)
@@ -39,33 +37,24 @@ static enum verdict failed(struct exchange *r, enum outcome why)
 	return attempt_failed(r, why);
 }
 
-/* While a response is awaited the client may leave; its next request may come too, and
- * waits in the buffer. */
-static bool client_left(struct exchange *r)
+/* Half-closed, a client may still read. How it looks when it does not, a write tells. */
+static bool lost_client(struct exchange *r)
 {
-	struct client *c = r->client;
-
-	if (r->to_upstream != HALF_DONE || !c->readable || c->eof ||
-		buf_len(&c->in) >= PIPELINE_BYTES)
+	if (r->to_upstream != HALF_DONE || !r->client->readable)
 		return false;
-	if (client_read(c, PIPELINE_BYTES) == NET_BROKEN)
+	if (client_left(r->client))
 		return true;
-	/* Half-closed: it may still read. How it looks when it does not, a write tells.
-	 */
-	if (c->eof)
+	if (r->client->eof)
 		attempt_count_failed_floor(r);
 	return false;
 }
 
 static enum awaited whose_move(const struct exchange *r)
 {
-	bool client_body = r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
-			   !r->upstream_deaf;
-
 	if (!stage_is_empty(&r->down))
 		return AWAIT_CLIENT_READS;
 	if (r->to_client == HALF_HEAD)
-		return client_body ? AWAIT_CLIENT_BODY : AWAIT_RESPONSE;
+		return request_awaits_client(r) ? AWAIT_CLIENT_BODY : AWAIT_RESPONSE;
 	return AWAIT_STREAM;
 }
 
@@ -120,19 +109,32 @@ static enum verdict stalled(struct exchange *r)
 	return attempt_failed(r, OUTCOME_TIMEOUT);
 }
 
+static enum verdict late_body(struct exchange *r)
+{
+	thread_count(r->thread, STAT_TIMEOUT_BODY, 1);
+	return refuse(r, 408, "the request body did not come in time");
+}
+
+static enum verdict late_response(struct exchange *r)
+{
+	thread_count(r->thread, STAT_TIMEOUT_RESPONSE, 1);
+	if (!r->client->eof)
+		return attempt_failed(r, OUTCOME_TIMEOUT);
+	/* Gone, most likely; or it has only said its last word, and still listens. */
+	attempt_end(r, OUTCOME_CLIENT_GONE);
+	return answer(r, 504, "the backend did not answer in time");
+}
+
 static enum verdict late(struct exchange *r)
 {
 	r->expired = false;
 	switch (r->awaited) {
 	case AWAIT_CLIENT_BODY:
-		thread_count(r->thread, STAT_TIMEOUT_BODY, 1);
-		return refuse(r, 408, "the request body did not come in time");
+		return late_body(r);
 	case AWAIT_RESPONSE:
-		thread_count(r->thread, STAT_TIMEOUT_RESPONSE, 1);
-		return attempt_failed(
-			r, r->client->eof ? OUTCOME_CLIENT_GONE : OUTCOME_TIMEOUT);
+		return late_response(r);
 	case AWAIT_STREAM:
-		return stalled(r);
+		return request_awaits_client(r) ? late_body(r) : stalled(r);
 	case AWAIT_NOBODY:
 	case AWAIT_CLIENT_READS:
 		break;
@@ -176,7 +178,7 @@ enum verdict step_relay(struct exchange *r)
 	case FLOW_WAIT:
 		break;
 	}
-	if (client_left(r))
+	if (lost_client(r))
 		return drop_client(r, OUTCOME_CLIENT_GONE);
 	if (r->expired)
 		return late(r);

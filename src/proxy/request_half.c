@@ -13,6 +13,7 @@ enum {
 	READ_SMALL = 8192,
 	READ_BULK = 65536,
 	HOLD_WITHOUT_RESCUE = 65536,
+	FRAMING_MAX = H1_CHUNK_HEAD_MAX + 8, /* of a chunk, a trailer or the end */
 };
 
 static size_t hold_max(const struct exchange *r)
@@ -29,11 +30,13 @@ static void keep_no_more(struct exchange *r)
 	r->up.sent = 0;
 }
 
-static void review_keeping(struct exchange *r)
+/* more: bytes that are about to be staged, which must still fit behind what is kept. */
+static void review_keeping(struct exchange *r, size_t more)
 {
 	if (!r->up.keep)
 		return;
-	if (r->body_bytes > hold_max(r))
+	if (r->body_bytes > hold_max(r) ||
+		buf_len(&r->up.bytes) + more + FRAMING_MAX > BUF_LARGE)
 		r->held_too_much = true;
 	if (r->response_begun || r->held_too_much ||
 		(r->upstream_sent && !r->repeatable))
@@ -78,9 +81,11 @@ static bool put_data(struct exchange *r, struct span data, size_t used)
 static bool put_piece(
 	struct exchange *r, enum h1_piece piece, struct span data, size_t used)
 {
+	if (piece == H1_DATA)
+		r->body_bytes += data.n;
+	review_keeping(r, data.n);
 	switch (piece) {
 	case H1_DATA:
-		r->body_bytes += data.n;
 		return put_data(r, data, used);
 	case H1_TRAILER:
 		if (!stage_trailer(net_loop_bufs(r->thread->loop), &r->up, data,
@@ -123,7 +128,6 @@ static enum flow take_body(struct exchange *r)
 			return no_memory(r);
 		if (max > 0 && r->body_bytes > max)
 			return too_large(r);
-		review_keeping(r);
 		if (used == 0)
 			break;
 	}
@@ -173,7 +177,7 @@ static enum flow pump(struct exchange *r, enum outcome *why)
 		}
 		r->moved |= sent;
 		r->upstream_sent |= sent;
-		review_keeping(r);
+		review_keeping(r, 0);
 		if (!stage_is_empty(&r->up))
 			return FLOW_WAIT;
 		if (r->to_upstream == HALF_DONE)
@@ -192,16 +196,25 @@ static enum flow pump(struct exchange *r, enum outcome *why)
 	}
 }
 
+/* The client waits too: for the 100 that it was promised (RFC 9110, 10.1.1). */
+static bool awaits_continue(const struct exchange *r)
+{
+	return r->head.expect_continue && r->interims == 0 && r->body_bytes == 0;
+}
+
+bool request_awaits_client(const struct exchange *r)
+{
+	return r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
+	       !r->upstream_deaf && !awaits_continue(r);
+}
+
 enum flow request_half(struct exchange *r, enum outcome *why)
 {
 	enum flow flow;
-	bool client_blocks;
 
 	if (r->upstream_deaf)
 		return FLOW_WAIT;
 	flow = pump(r, why);
-	client_blocks = r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
-			!r->upstream_deaf;
-	attempt_pause(r, client_blocks);
+	attempt_pause(r, request_awaits_client(r));
 	return flow;
 }

@@ -30,7 +30,7 @@ static void start_parser(struct exchange *r)
 {
 	struct h1_limits limits = {
 		.head_bytes = r->use->snapshot->config->limits.header_bytes,
-		.field_count = HTTP_MAX_FIELDS,
+		.field_count = r->use->snapshot->config->limits.header_count,
 		.target_bytes = 0
 	};
 
@@ -52,6 +52,7 @@ static enum taken stage_interim(struct exchange *r)
 		return FAILED;
 	buf_drop(&r->up_in, r->response.bytes);
 	r->response_parsing = false;
+	attempt_pause(r, request_awaits_client(r)); /* it was told to go on */
 	return TAKEN;
 }
 

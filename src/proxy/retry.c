@@ -18,7 +18,8 @@ bool retry_is_allowed(const struct retry_facts *f)
 	/* Another server is asked when this one could not be, not for what it said or
 	 * for the time it took: that would be paid twice. */
 	if (f->why != OUTCOME_CONNECT && f->why != OUTCOME_RESET &&
-		f->why != OUTCOME_TLS && f->why != OUTCOME_TRUNCATED)
+		f->why != OUTCOME_TLS && f->why != OUTCOME_TRUNCATED &&
+		!(f->why == OUTCOME_TIMEOUT && f->nothing_sent))
 		return false;
 	return f->tries < f->max_tries;
 }
@@ -32,7 +33,7 @@ static struct retry_facts facts_of(const struct exchange *r, enum outcome why)
 		.body_held = !r->held_too_much,
 		.response_begun = r->response_begun,
 		.client_gone = r->client->eof && r->client_gone_told,
-		.tries = r->tries,
+		.tries = r->tries - r->tries_of_new,
 		.max_tries = pool_config(r->pool)->retry_attempts,
 	};
 }
@@ -75,12 +76,15 @@ static enum verdict rescue(struct exchange *r)
 {
 	migration_add(r->migration, r->thread->index, SIDE_NEW, COUNT_RESCUED, 1);
 	r->rescued = true;
+	r->tries_of_new = r->tries;
 	r->n_tried = 0;
 	return again(r);
 }
 
 static unsigned status_for(enum outcome why)
 {
+	if (why == OUTCOME_LOCAL)
+		return 503;
 	return why == OUTCOME_TIMEOUT ? 504 : 502;
 }
 
@@ -100,12 +104,13 @@ static const char *text_for(const struct exchange *r, enum outcome why)
 	case OUTCOME_RESET:
 	case OUTCOME_TRUNCATED:
 		return "the backend closed the connection before it had answered";
+	case OUTCOME_LOCAL:
+		return "there is no room for another connection here";
 	case OUTCOME_OK:
 	case OUTCOME_STATUS:
 	case OUTCOME_STALL:
 	case OUTCOME_GRPC:
 	case OUTCOME_CLIENT_GONE:
-	case OUTCOME_LOCAL:
 	case N_OUTCOMES:
 		break;
 	}
@@ -120,6 +125,8 @@ static enum verdict give_up(struct exchange *r, enum outcome why)
 		return answer(r, status_for(why), text_for(r, why));
 	/* Part of a response is out: only a broken connection tells that it is not all.
 	 */
+	if (outcome_is_error(why))
+		exchange_count_user(r, true);
 	exchange_end(r);
 	client_abort(c);
 	return OVER;
@@ -173,9 +180,9 @@ enum verdict rescue_now(struct exchange *r)
 		struct rest rest = {
 			.conn = r->upstream,
 			.server = r->server,
+			.use = r->use,
 			.body = r->response_body,
 			.in = r->up_in,
-			.thread = r->thread->index,
 			.keepalive = pool_config(r->pool)->keepalive,
 			.idle_ms = r->use->snapshot->config->timeouts.upstream_idle_ms,
 		};

@@ -7,28 +7,35 @@
 
 #include "proxy_priv.h"
 
-static struct net_tls_server tls_of(
-	const struct config_listener *l, const char **certs, const char **keys)
+static struct net_tls_server tls_of(const struct config_listener *l, const char **files)
 {
+	const char **certs = files, **keys = certs + l->n_certificates,
+		   **staples = keys + l->n_certificates;
+
 	for (size_t i = 0; i < l->n_certificates; i++) {
 		certs[i] = l->certificates[i].cert_file;
 		keys[i] = l->certificates[i].key_file;
+		staples[i] = l->certificates[i].ocsp_file;
 	}
 	return (struct net_tls_server){
 		.cert_files = certs,
 		.key_files = keys,
+		.ocsp_files = staples,
 		.n = l->n_certificates,
 		.min_1_3 = l->min_version == CONFIG_TLS_1_3,
 		.http1 =
 			true, /* h2 is offered when there are h2 sessions to serve it */
+		.client_ca = l->client_ca,
+		.crl = l->crl,
+		.client_optional = l->client_verify == CONFIG_CLIENT_OPTIONAL,
 	};
 }
 
 static int build_tls(
 	struct net_tls **out, const struct config_listener *l, struct err *err)
 {
-	const char **files = mem_zero(2 * (l->n_certificates + 1) * sizeof(char *));
-	struct net_tls_server s = tls_of(l, files, files + l->n_certificates);
+	const char **files = mem_zero(3 * (l->n_certificates + 1) * sizeof(char *));
+	struct net_tls_server s = tls_of(l, files);
 	int done = net_tls_server_new(out, &s, err);
 
 	free(files);

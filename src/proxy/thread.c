@@ -342,6 +342,7 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
 	list_init(&t->clients);
 	list_init(&t->awaiting);
 	list_init(&t->queued);
+	list_init(&t->drains);
 	slab_init(&t->exchanges, sizeof(struct exchange), 0, KEEP_EXCHANGES);
 	digest_random(t->id_seed, sizeof(t->id_seed));
 	t->loop = net_loop_new(user_bytes());
@@ -395,6 +396,7 @@ void proxy_thread_fini(struct thread *t)
 			exchange_end(c->exchange);
 		client_abort(c);
 	}
+	drain_stop_all(t);
 	if (t->current != NULL) {
 		close_idle(t, t->current->snapshot, true);
 		use_free(t, t->current);

@@ -69,3 +69,15 @@ def test_a_running_step_survives_a_restart_at_its_weight(site):
     sluice.launch()
 
     assert (sluice.phase(), sluice.weight()) == ("running", 10)
+
+
+def test_autostart_has_its_chance_when_the_plan_is_first_loaded(site):
+    plan = {"steps": [{"weight": 10, "hold": "1h"}], "autostart": False}
+    sluice = site(guard=GUARD, plan=plan)
+    wait_for(lambda: sluice.decisions("start_up"), 5, "the first start is recorded")
+    sluice.kill()
+    sluice.config["migrations"]["api"]["plan"]["autostart"] = True
+
+    sluice.start()
+
+    assert (sluice.phase(), sluice.weight()) == ("idle", 0)

@@ -1,6 +1,6 @@
 """PostgreSQL goes away and comes back: no request notices, no decision is lost or doubled."""
 
-from waiting import wait_for
+from waiting import holds_for, wait_for
 
 
 def change_weights(sluice, *percents):
@@ -86,3 +86,21 @@ def test_sluice_starts_while_postgres_is_away(postgres, site):
     assert sluice.get().status == 200
     postgres.start()
     assert_all_arrived(sluice, postgres)
+
+
+def test_an_outage_reverts_to_no_legacy_that_is_down(postgres, site):
+    plan = {"steps": [{"weight": 50, "hold": "1h"}]}
+    sluice = site(plan=plan, start=False, journal={
+        "postgres": postgres.dsn, "grace": "100ms", "on_outage": "revert"})
+    sluice.migrate_database(postgres)
+    sluice.start()
+    sluice.ctl("start", "api")
+    for server in sluice.origins["legacy"]:
+        server.refuse()
+    wait_for(lambda: sluice.healthy("legacy") == 0, 10, "legacy is down")
+
+    postgres.stop()
+
+    holds_for(lambda: sluice.phase() == "running", 3, "new is all that is left")
+    sluice.origins["legacy"][0].accept()
+    sluice.wait_phase("reverted")

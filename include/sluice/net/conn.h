@@ -43,7 +43,7 @@ struct net_accept {
 	void *arg;
 };
 struct net_acceptor *net_acceptor_new(
-	struct net_loop *l, int fd, const struct net_accept *a);
+	struct net_loop *l, int fd, const struct net_accept *to);
 /* As if fd had been accepted here, without asking admit or elsewhere. */
 void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer);
 /* Takes no more from now; drains the queue first as SO_REUSEPORT needs: drops new

@@ -78,11 +78,11 @@ void net_ticker_free(struct net_ticker *t);
 /* --- names ------------------------------------------------------------ */
 
 /* For servers given by name: found gives the first address, with port put in; -1
- * when it does not resolve. Cancelled by net_resolve_cancel. */
+ * when it does not resolve. Cancelled by net_resolve_cancel, and by the loop's end. */
 struct net_lookup;
 struct net_lookup *net_resolve(struct net_loop *l, const char *host, uint16_t port,
 	void (*on_done)(void *arg, const struct sockaddr *sa, socklen_t len),
 	void *arg);
-void net_resolve_cancel(struct net_lookup *r);
+void net_resolve_cancel(struct net_lookup *lookup);
 
 #endif

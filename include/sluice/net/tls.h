@@ -13,18 +13,38 @@
 struct net_tls;
 
 struct net_tls_server {
+	/* Two with the same names and keys of different kinds (ECDSA and RSA) are a
+	 * pair: what the client can verify chooses between them. */
 	const char *const *cert_files, *const *key_files;
+	/* DER files, NULL or "" for none; NULL: none at all. */
+	const char *const *ocsp_files;
 	size_t n; /* the first one answers when no name fits */
 	bool min_1_3;
 	bool h2, http1; /* what ALPN offers */
+	/* Whose certificates clients must show, or (optional) may; NULL or "":
+	 * nobody is asked. */
+	const char *client_ca, *crl;
+	bool client_optional;
+};
+
+struct net_tls_client {
+	const char *ca_file; /* "": the system's */
+	bool verify;
+	const char *cert_file, *key_file; /* to show; NULL or "": none */
 };
 
 int net_tls_server_new(
 	struct net_tls **out, const struct net_tls_server *s, struct err *err);
-/* ca_file "": the system's. */
+int net_tls_client_open(
+	struct net_tls **out, const struct net_tls_client *s, struct err *err);
+/* The same without a certificate to show. */
 int net_tls_client_new(
 	struct net_tls **out, const char *ca_file, bool verify, struct err *err);
 struct net_tls *net_tls_ref(struct net_tls *t);
 void net_tls_unref(struct net_tls *t);
+
+/* The handshake of this open connection took up an earlier session. */
+struct net_conn;
+bool net_tls_resumed(const struct net_conn *c);
 
 #endif

@@ -17,7 +17,7 @@ struct migration;
 
 enum side { SIDE_LEGACY, SIDE_NEW, N_SIDES };
 
-/* How an attempt ended, decided once (ARCHITECTURE: outcome). One table of texts. */
+/* How an attempt ended, decided once. One table of texts. */
 enum outcome {
 	OUTCOME_OK,
 	OUTCOME_CONNECT, /* from here to GRPC: the pool's errors (S17) */
@@ -110,8 +110,7 @@ void migration_outcome(
 void migration_latency(
 	struct migration *m, unsigned thread, enum side side, uint64_t us);
 
-/* --- control -----------------------------------------------------------------------
- */
+/* --- control -------------------------------------------------------------- */
 
 void migration_sum(const struct migration *m, struct migration_counts *out);
 void migration_add_hist(

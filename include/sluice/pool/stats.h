@@ -27,6 +27,7 @@ enum stats_item {
 	STAT_LIMIT_URI,
 	STAT_LIMIT_BODY,
 	STAT_LIMIT_MEMORY,
+	STAT_LIMIT_DESCRIPTORS,
 	STAT_LIMIT_SERVER, /* every server of a pool at max_requests */
 	STAT_TIMEOUT_HEADER,
 	STAT_TIMEOUT_BODY,

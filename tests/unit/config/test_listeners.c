@@ -130,6 +130,47 @@ Test(listeners, tls_has_the_documented_defaults)
 	unload(&l);
 }
 
+Test(listeners, tls_may_ask_clients_for_certificates)
+{
+	struct loaded l =
+		load("listeners = ( { name = \"tls\"; address = \"0.0.0.0:443\"; " TLS
+		     " client_ca = \"/etc/hostname\"; client_verify = \"optional\";\n"
+		     "crl = \"/etc/hostname\"; }; } );\n" POOLS ROUTES);
+
+	expect_accepted(&l);
+	cr_expect_str_eq(l.c->listeners[0].client_ca, "/etc/hostname");
+	cr_expect_str_eq(l.c->listeners[0].crl, "/etc/hostname");
+	cr_expect_eq(l.c->listeners[0].client_verify, CONFIG_CLIENT_OPTIONAL);
+	unload(&l);
+}
+
+Test(listeners, a_crl_without_an_authority_is_refused)
+{
+	struct loaded l =
+		load("listeners = ( { name = \"tls\"; address = \"0.0.0.0:443\"; " TLS
+		     " crl = \"/etc/hostname\"; }; } );\n" POOLS ROUTES);
+
+	cr_assert_eq(l.problems.n, 1);
+	cr_expect(told(&l, "listeners[0].tls.crl: clients are not asked"));
+	unload(&l);
+}
+
+Test(listeners, a_staple_need_not_be_there)
+{
+	struct loaded l = load(
+		"listeners = ( { name = \"a\"; address = \"0.0.0.0:443\"; tls = {\n"
+		"certificates = ( { cert = \"/etc/hostname\"; key = "
+		"\"/etc/hostname\";\n"
+		"ocsp = \"word.ocsp\"; }, { cert = \"/etc/hostname\"; key =\n"
+		"\"/etc/hostname\"; ocsp = \"\"; } ); }; } );\n" POOLS ROUTES);
+
+	expect_accepted(&l);
+	cr_expect_str_eq(
+		l.c->listeners[0].certificates[0].ocsp_file, "/scene/word.ocsp");
+	cr_expect_str_eq(l.c->listeners[0].certificates[1].ocsp_file, "");
+	unload(&l);
+}
+
 Test(listeners, https_alone_is_port_443)
 {
 	struct loaded l =

@@ -64,6 +64,10 @@ static struct slip slips[] = {
 		"server_name: expected a host name" },
 	{ SERVER "tls = { ca_file = \"none.pem\"; };",
 		"/scene/none.pem: No such file" },
+	{ SERVER "tls = { cert = \"/etc/hostname\"; };",
+		"tls.key: a certificate and its key go together" },
+	{ SERVER "tls = { key = \"/etc/hostname\"; };",
+		"tls.cert: a certificate and its key go together" },
 };
 
 ParameterizedTestParameters(pools, a_slip_is_named_once)

@@ -90,6 +90,16 @@ Test(h1_own, a_method_that_is_not_allowed_gets_those_that_are)
 		"Connection: close\r\nContent-Length: 23\r\n\r\n");
 }
 
+Test(h1_own, an_options_that_was_for_us_gets_the_methods_too)
+{
+	assert_answer((struct h1_own){ .status = 200, .keep_alive = true },
+		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+		"Cache-Control: no-store\r\n"
+		"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
+		"Connection: keep-alive\r\nContent-Length: 7\r\n\r\n"
+		"200 OK\n");
+}
+
 Test(h1_own, an_interim_answer_is_its_line)
 {
 	assert_answer(

@@ -1,0 +1,488 @@
+"""Whatever some clients do, the others are served: small and quick versions of the attacks
+that a public address sees, all against one data thread, with a healthy client beside them."""
+
+import contextlib
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+import process
+from http1 import Closed, client_context
+from scripted import OK, Counts, Deaf, Origin, pool, reset, running
+from waiting import PATIENCE, holds_for, wait_for
+
+GET = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+CROWD = 200
+# Far above what a request takes on a busy machine, far below what starving looks like.
+SLOW = 1.0 * PATIENCE
+
+
+@pytest.fixture
+def one_thread(site):
+    def make(**changes):
+        return site(workers=1, legacy=1, new=1, **changes)
+
+    return make
+
+
+@contextlib.contextmanager
+def crowd(sluice, n=CROWD, tls=False, **options):
+    """Many connections, opened and left to the attack."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(sluice.client(tls, **options)) for _ in range(n)]
+
+
+def expect_health(sluice, n=40):
+    """A client on a kept connection, and new ones over TLS."""
+    slowest = 0.0
+    with sluice.client(tls=False) as kept:
+        for i in range(n):
+            start = time.monotonic()
+            assert kept.request("/").status == 200
+            if i % 10 == 0:
+                assert sluice.get("/").status == 200
+            slowest = max(slowest, time.monotonic() - start)
+    assert slowest < SLOW
+
+
+# --- heads and bodies in drops -----------------------------------------------------------------
+
+def test_slow_heads(one_thread):
+    sluice = one_thread(timeouts={"client_header": "1s"})
+    counts = Counts(sluice)
+    with crowd(sluice) as clients:
+        for client in clients:
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n")
+        for letter in "X-A: b":
+            for client in clients:
+                client.send(letter)
+            expect_health(sluice, 5)
+        assert sluice.metrics()["sluice_requests_open"] >= CROWD
+
+        wait_for(lambda: counts.rise("sluice_timeout_client_header_total") == CROWD, 10,
+                 "all of them are told")
+        assert all(client.read_response().status == 408 for client in clients)
+
+
+def test_slow_bodies(one_thread):
+    sluice = one_thread()
+    with crowd(sluice) as clients:
+        for client in clients:
+            client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        for _ in range(9):
+            for client in clients:
+                client.send("x")
+        expect_health(sluice)
+        for client in clients:
+            client.send("x")
+        assert all(client.read_response().status == 200 for client in clients)
+
+
+def test_header_floods(one_thread):
+    sluice = one_thread()
+    counts = Counts(sluice)
+    stop = threading.Event()
+
+    def flood():
+        while not stop.is_set():
+            with contextlib.suppress(ConnectionError, Closed, TimeoutError), \
+                    sluice.client(tls=False) as client:
+                client.send("GET / HTTP/1.1\r\nHost: a\r\n" + "X: y\r\n" * 20_000)
+                client.read_head()
+
+    threads = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    expect_health(sluice)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert counts.rise("sluice_limit_header_count_total") > 0
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+def test_connections_that_come_and_go(one_thread):
+    sluice = one_thread()
+    stop = threading.Event()
+
+    def storm():
+        while not stop.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(sluice.plain.address) as c:
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    threads = [threading.Thread(target=storm) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    expect_health(sluice)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    wait_for(lambda: sluice.metrics()["sluice_connections_open"] == 0, 10, "nobody is left")
+
+
+def test_connections_that_say_nothing(one_thread):
+    sluice = one_thread()
+    with crowd(sluice):
+        expect_health(sluice)
+        wait_for(lambda: sluice.metrics()["sluice_connections_open"] >= CROWD, 5, "all are in")
+
+
+def test_readers_with_tiny_windows(one_thread, is_sanitized):
+    sluice = one_thread()
+    before = sluice.rss_bytes()
+    with crowd(sluice, 100, receive_buffer=2048) as clients:
+        for client in clients:
+            client.send(f"GET /bytes/{8 << 20} HTTP/1.1\r\nHost: a\r\n\r\n")
+        sluice.origins.wait_requests(100)
+        for _ in range(5):
+            for client in clients:
+                client.socket.recv(1)
+            expect_health(sluice, 5)
+        if not is_sanitized:
+            assert sluice.rss_bytes() - before < 100 * 256 * 1024
+
+
+def test_peers_that_vanish(one_thread):
+    """They ask, and then neither read nor close: an upstream is not held by them."""
+    sluice = one_thread(timeouts={"stream_idle": "500ms"})
+    with crowd(sluice, 50, receive_buffer=2048) as clients:
+        for client in clients:
+            client.send(f"GET /bytes/{8 << 20} HTTP/1.1\r\nHost: a\r\n\r\n")
+        sluice.origins.wait_requests(50)
+        expect_health(sluice)
+
+        wait_for(lambda: sluice.metrics()["sluice_requests_open"] == 0, 10, "all are given up")
+
+
+def test_one_connection_does_not_keep_the_thread(one_thread):
+    """Requests that sluice answers itself come as fast as they can be sent; one thread has
+    others to serve between them."""
+    sluice = one_thread(routes=[{"host": "localhost", "path": "/", "migration": "api"}])
+    flood = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n" * 40_000
+    stop = threading.Event()
+    greedy = [sluice.client(tls=False) for _ in range(2)]
+
+    def ask(client):
+        with contextlib.suppress(OSError):
+            while not stop.is_set():
+                client.socket.sendall(flood)
+
+    def listen(client):
+        with contextlib.suppress(OSError):
+            while client.socket.recv(1 << 20):
+                pass
+
+    threads = [threading.Thread(target=f, args=(c,)) for c in greedy for f in (ask, listen)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: sluice.metrics()["sluice_no_route_total"] > 1000, 5, "the flood is on")
+
+    try:
+        expect_health(sluice)
+    finally:
+        stop.set()
+        for client in greedy:
+            with contextlib.suppress(OSError):
+                client.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        for client in greedy:
+            client.close()
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+class Pieces:
+    """A TLS client whose first flight is cut as the test likes."""
+
+    def __init__(self, sluice, version=None):
+        self.socket = socket.create_connection(sluice.web.address, timeout=10 * PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = client_context(sluice.ca)
+        if version is not None:
+            context.minimum_version = context.maximum_version = version
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+
+    def hello(self):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.outgoing.read()
+
+    def drive(self, step):
+        while True:
+            try:
+                result = step()
+                self.socket.sendall(self.outgoing.read())
+                return result
+            except ssl.SSLWantReadError:
+                self.socket.sendall(self.outgoing.read())
+                data = self.socket.recv(65536)
+                if not data:
+                    raise ConnectionResetError from None
+                self.incoming.write(data)
+
+    def ask(self):
+        self.drive(self.tls.do_handshake)
+        self.tls.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.socket.sendall(self.outgoing.read())
+        return self.drive(lambda: self.tls.read(65536))
+
+    def close(self):
+        self.socket.close()
+
+
+def records(handshake, size):
+    """The same message in records of at most so many bytes."""
+    body = handshake[5:]
+    return b"".join(b"\x16\x03\x01" + len(body[i:i + size]).to_bytes(2, "big") + body[i:i + size]
+                    for i in range(0, len(body), size))
+
+
+@pytest.mark.parametrize("cut", ["bytes", "records", "records of one byte"])
+def test_a_client_hello_in_pieces(one_thread, cut):
+    sluice = one_thread()
+    pieces = Pieces(sluice)
+    hello = pieces.hello()
+    if cut == "bytes":
+        for i in range(len(hello)):
+            pieces.socket.sendall(hello[i:i + 1])
+    else:
+        pieces.socket.sendall(records(hello, 100 if cut == "records" else 1))
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        assert pieces.ask().startswith(b"HTTP/1.1 200 ")
+        cut = "done"
+    pieces.close()
+
+    assert cut in ("done", "records of one byte"), "only the last may be refused"
+    expect_health(sluice, 5)
+
+
+def test_handshakes_that_do_not_go_on(one_thread):
+    sluice = one_thread(timeouts={"tls_handshake": "1s"})
+    counts = Counts(sluice)
+    crowd_of = [Pieces(sluice) for _ in range(100)]
+    for pieces in crowd_of:
+        pieces.socket.sendall(pieces.hello()[:200])
+    expect_health(sluice)
+
+    wait_for(lambda: counts.rise("sluice_timeout_tls_handshake_total") == 100, 10, "they end")
+    for pieces in crowd_of:
+        assert pieces.socket.recv(1) == b""
+        pieces.close()
+
+
+GARBAGE = {
+    "a record longer than any may be": b"\x16\x03\x01\xff\xff" + b"\x01" * 70_000,
+    "a record a little too long": b"\x16\x03\x01\x48\x01" + b"\x01" * 0x4801,
+    "a ClientHello of 16 MiB": b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"\x00" * 0x3ffc,
+    "empty records": b"\x16\x03\x01\x00\x00" * 1000,
+    "warnings": b"\x15\x03\x01\x00\x02\x01\x00" * 1000,
+    "data before the handshake": b"\x17\x03\x03\x00\x10" + b"\x00" * 16,
+    "SSLv2": b"\x80\x2e\x01\x03\x01" + b"\x00" * 100,
+    "plain HTTP": GET.encode(),
+    "noise": bytes(range(255, 0, -1)) * 20,
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_garbage_instead_of_a_handshake(one_thread, what):
+    sluice = one_thread()
+    counts = Counts(sluice)
+    with socket.create_connection(sluice.web.address, timeout=10 * PATIENCE) as raw:
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(GARBAGE[what])
+            while raw.recv(65536):
+                pass
+
+    counts.wait("sluice_handshake_failures_total")
+    expect_health(sluice, 5)
+
+
+def test_renegotiation_is_refused(one_thread):
+    sluice = one_thread()
+    command = ["openssl", "s_client", "-connect", "{}:{}".format(*sluice.web.address), "-tls1_2",
+               "-servername", "localhost", "-CAfile", str(sluice.ca)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as client:
+        output, _ = client.communicate(b"R\n" * 1, timeout=20)
+
+    assert b"RENEGOTIATING" in output
+    assert b"no renegotiation" in output
+    expect_health(sluice, 5)
+
+
+def test_requests_in_records_of_one_byte(one_thread):
+    sluice = one_thread()
+    with sluice.client() as client:
+        for byte in "GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3:
+            client.send(byte)
+        assert [client.read_response().status for _ in range(3)] == [200] * 3
+
+
+# --- waiting costs nothing --------------------------------------------------------------------------
+
+class Scene:
+    """A sluice in which many exchanges wait, each for another thing."""
+
+    def __init__(self, stack, sluice, origin, narrow):
+        self.stack, self.sluice, self.origin, self.narrow = stack, sluice, origin, narrow
+
+    def client(self, tls=False, **options):
+        return self.stack.enter_context(self.sluice.client(tls, **options))
+
+    def ask(self, text=GET, tls=False, **options):
+        client = self.client(tls, **options)
+        client.send(text)
+        up = self.origin.accept()
+        up.read_head()
+        return client, up
+
+
+def fill(peer):
+    """Sends until nobody takes any more."""
+    peer.socket.settimeout(0.05)
+    with contextlib.suppress(TimeoutError, ssl.SSLError):
+        while True:
+            peer.socket.send(b"x" * 65536)
+
+
+def post(n, framing=None):
+    return f"POST /x HTTP/1.1\r\nHost: a\r\n{framing or f'Content-Length: {n}'}\r\n\r\n"
+
+
+ENDLESS = f"HTTP/1.1 200 OK\r\nContent-Length: {1 << 30}\r\n\r\n"
+
+
+def idle(s, tls):
+    client, up = s.ask(tls=tls)
+    up.send(OK)
+    client.read_response()
+
+
+def blocked_client(s, tls):
+    _, up = s.ask(tls=tls, receive_buffer=4096)
+    up.send(ENDLESS)
+    fill(up)
+
+
+def blocked_client_whose_server_has_closed(s, tls):
+    _, up = s.ask(tls=tls, receive_buffer=4096)
+    up.send("HTTP/1.1 200 OK\r\n\r\n")
+    fill(up)
+    up.close()
+
+
+def blocked_upstream(s, tls):
+    client, _ = s.ask(post(1 << 30), tls)
+    fill(client)
+
+
+def blocked_upstream_by_chunks(s, tls):
+    client, _ = s.ask(post(0, "Transfer-Encoding: chunked"), tls)
+    client.send("3fffffff\r\n")
+    fill(client)
+
+
+def half_closed_client(s, tls):
+    client, _ = s.ask(tls=tls)
+    socket.socket.shutdown(client.socket, socket.SHUT_WR)
+
+
+def client_gone_behind_a_full_pipeline(s, tls):
+    client, _ = s.ask(tls=tls)
+    fill(client)
+    reset(client)
+
+
+def full_pipeline(s, tls):
+    client, _ = s.ask(tls=tls)
+    fill(client)
+
+
+def silent_body(s, tls):
+    _, up = s.ask(tls=tls)
+    up.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nabc")
+
+
+def half_a_head(s, tls):
+    s.client(tls).send("GET / HTT")
+
+
+def half_a_body(s, tls):
+    s.ask(post(10) + "abc", tls)
+
+
+def half_an_answer(s, tls):
+    _, up = s.ask(tls=tls)
+    up.send("HTTP/1.1 200 O")
+
+
+def lingering(s, tls):
+    s.client(tls).send("nonsense\r\n\r\n")
+
+
+def early_answer(s, tls):
+    client, up = s.ask(post(1 << 30), tls)
+    up.send(ENDLESS)
+    fill(client)
+
+
+def queued(s, tls):
+    first, second = s.client(tls), s.client(tls)
+    for client in (first, second):
+        client.send("GET /narrow HTTP/1.1\r\nHost: a\r\n\r\n")
+    s.narrow.accept()
+
+
+def queued_and_half_closed(s, tls):
+    client = s.client(tls)
+    client.send("GET /narrow HTTP/1.1\r\nHost: a\r\n\r\n")
+    socket.socket.shutdown(client.socket, socket.SHUT_WR)
+
+
+def connecting(s, tls):
+    s.client(tls).send("GET /mute HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+WAITS = [idle, blocked_client, blocked_client_whose_server_has_closed, blocked_upstream,
+         blocked_upstream_by_chunks, half_closed_client, client_gone_behind_a_full_pipeline,
+         full_pipeline, silent_body, half_a_head, half_a_body, half_an_answer, early_answer,
+         lingering, queued, queued_and_half_closed, connecting]
+TICKS = 10
+
+
+@contextlib.contextmanager
+def waiting_room(certs):
+    origin, narrow, mute = Origin(), Origin(), Deaf(mute=True)
+    strait = pool(narrow)
+    strait["servers"][0]["max_requests"] = 1
+    routes = [{"host": "*", "path": "/", "pool": "legacy"},
+              {"host": "*", "path": "/narrow", "pool": "narrow"},
+              {"host": "*", "path": "/mute", "pool": "mute"}]
+    with running(certs, {"legacy": pool(origin), "narrow": strait, "mute": pool(mute)},
+                 routes=routes, timeouts={"connect": "30s"}) as sluice, \
+            contextlib.ExitStack() as stack:
+        yield Scene(stack, sluice, origin, narrow)
+    for one in (origin, narrow, mute):
+        one.stop()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_no_wait_burns_the_processor(certs, tls):
+    with waiting_room(certs) as scene:
+        for wait in WAITS:
+            wait(scene, tls)
+        before = process.cpu_seconds(scene.sluice.pid)
+        holds_for(scene.sluice.is_alive, 1.0, "it waits")
+        spent = process.cpu_seconds(scene.sluice.pid) - before
+
+    assert spent * os.sysconf("SC_CLK_TCK") < TICKS
