@@ -55,13 +55,14 @@ static json_t *repaired(const char *text, size_t n)
 	char *clean = mem_alloc(n * (sizeof(unknown) - 1));
 	size_t used = 0;
 
-	for (size_t i = 0, len; i<n; i += len> 0 ? len : 1) {
-		len = utf8_len(text + i, n - i);
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_len(text + i, n - i);
 		const char *from = len > 0 ? text + i : unknown;
 		size_t from_n = len > 0 ? len : sizeof(unknown) - 1;
 
 		memcpy(clean + used, from, from_n);
 		used += from_n;
+		i += len > 0 ? len : 1;
 	}
 	json_t *j = json_stringn_nocheck(clean, used);
 	free(clean);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/base/span.h"
 
 #include "ctl_priv.h"
 
@@ -71,10 +72,10 @@ size_t show_width(void)
 {
 	struct winsize size = { .ws_col = 0 };
 	const char *columns = getenv("COLUMNS");
+	uint64_t n;
 
-	if (columns != NULL && atoi(columns) > 0)
-		return (size_t)atoi(columns);
-
+	if (columns != NULL && span_u64(span_of(columns), &n) && n > 0)
+		return (size_t)n;
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == -1)
 		return 0;
 	return size.ws_col;

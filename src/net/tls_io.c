@@ -318,6 +318,12 @@ ssize_t tls_read(struct net_conn *c, void *p, size_t n)
 	}
 	if (finish(c, io) == NET_BROKEN && have == 0)
 		return NET_BROKEN;
+	/* Reading makes TLS speak too (to each KeyUpdate, to a renegotiation), and a peer
+	 * that sends those and reads nothing would have us keep it all. */
+	if (c->out_n > OUT_BYTES) {
+		c->tls_dead = true;
+		return NET_BROKEN;
+	}
 	/* An end behind the last bytes is told by the next read: the peer need not
 	 * close its socket before we do. */
 	c->more = have == n || (have > 0 && end != NET_AGAIN);

@@ -11,7 +11,9 @@
 
 #include "proxy_priv.h"
 
-enum { PIPELINE_BYTES = 4096 };
+/* What sluice answers itself waits for nothing: a client that asks for that as fast as
+ * it can send would keep the thread to itself. */
+enum { PIPELINE_BYTES = 4096, REQUESTS_A_TURN = 16 };
 
 static void forget(struct client *c)
 {
@@ -105,13 +107,20 @@ static void rest(struct client *c)
 	net_timer_set(&c->timer, thread_config(c->thread)->timeouts.client_idle_ms);
 }
 
+static bool has_more(const struct client *c)
+{
+	return c->readable || buf_len(&c->in) > 0;
+}
+
 void client_next(struct client *c)
 {
+	unsigned n = 0;
+
 	if (c->looping)
 		return; /* the loop below goes on when its exchange is over */
 	c->looping = true;
-	while (c->conn != NULL && c->exchange == NULL &&
-		(c->readable || buf_len(&c->in) > 0)) {
+	while (c->conn != NULL && c->exchange == NULL && has_more(c) &&
+		n++ < REQUESTS_A_TURN) {
 		net_timer_stop(&c->timer);
 		exchange_begin(c);
 	}
@@ -120,6 +129,8 @@ void client_next(struct client *c)
 		return;
 	if (c->thread->draining && c->served)
 		client_linger(c);
+	else if (has_more(c))
+		net_timer_set(&c->timer, 0); /* after the others */
 	else
 		rest(c);
 }
@@ -153,6 +164,10 @@ static void on_timer(void *arg)
 {
 	struct client *c = arg;
 
+	if (has_more(c)) {
+		client_next(c);
+		return;
+	}
 	if (!net_conn_is_open(c->conn))
 		thread_count(c->thread, STAT_TIMEOUT_HANDSHAKE, 1);
 	else

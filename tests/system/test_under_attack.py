@@ -12,7 +12,7 @@ import time
 import pytest
 
 import process
-from http1 import Closed, client_context
+from http1 import Closed, client_context, timed
 from scripted import OK, Counts, Deaf, Origin, pool, reset, running
 from waiting import PATIENCE, holds_for, wait_for
 
@@ -48,6 +48,11 @@ def expect_health(sluice, n=40):
                 assert sluice.get("/").status == 200
             slowest = max(slowest, time.monotonic() - start)
     assert slowest < SLOW
+
+
+def median_seconds(sluice, n=51):
+    with sluice.client(tls=False) as kept:
+        return sorted(timed(lambda: kept.request("/"))[1] for _ in range(n))[n // 2]
 
 
 # --- heads and bodies in drops -----------------------------------------------------------------
@@ -138,16 +143,17 @@ def test_connections_that_say_nothing(one_thread):
 def test_readers_with_tiny_windows(one_thread, is_sanitized):
     sluice = one_thread()
     before = sluice.rss_bytes()
-    with crowd(sluice, 100, receive_buffer=2048) as clients:
+    n, size = 30, 4 << 20
+    with crowd(sluice, n, receive_buffer=2048) as clients:
         for client in clients:
-            client.send(f"GET /bytes/{8 << 20} HTTP/1.1\r\nHost: a\r\n\r\n")
-        sluice.origins.wait_requests(100)
+            client.send(f"GET /bytes/{size} HTTP/1.1\r\nHost: a\r\n\r\n")
+        sluice.origins.wait_requests(n)
         for _ in range(5):
             for client in clients:
                 client.socket.recv(1)
             expect_health(sluice, 5)
         if not is_sanitized:
-            assert sluice.rss_bytes() - before < 100 * 256 * 1024
+            assert sluice.rss_bytes() - before < n * 256 * 1024
 
 
 def test_peers_that_vanish(one_thread):
@@ -187,6 +193,7 @@ def test_one_connection_does_not_keep_the_thread(one_thread):
 
     try:
         expect_health(sluice)
+        assert median_seconds(sluice) < 0.01 * PATIENCE
     finally:
         stop.set()
         for client in greedy:
@@ -453,10 +460,10 @@ def connecting(s, tls):
     s.client(tls).send("GET /mute HTTP/1.1\r\nHost: a\r\n\r\n")
 
 
-WAITS = [idle, blocked_client, blocked_client_whose_server_has_closed, blocked_upstream,
+WAITS = [blocked_client, blocked_client_whose_server_has_closed, blocked_upstream,
          blocked_upstream_by_chunks, half_closed_client, client_gone_behind_a_full_pipeline,
          full_pipeline, silent_body, half_a_head, half_a_body, half_an_answer, early_answer,
-         lingering, queued, queued_and_half_closed, connecting]
+         lingering, queued, queued_and_half_closed, connecting, idle]
 TICKS = 10
 
 
@@ -469,7 +476,7 @@ def waiting_room(certs):
               {"host": "*", "path": "/narrow", "pool": "narrow"},
               {"host": "*", "path": "/mute", "pool": "mute"}]
     with running(certs, {"legacy": pool(origin), "narrow": strait, "mute": pool(mute)},
-                 routes=routes, timeouts={"connect": "30s"}) as sluice, \
+                 routes=routes, timeouts={"connect": "30s", "drain": "0s"}) as sluice, \
             contextlib.ExitStack() as stack:
         yield Scene(stack, sluice, origin, narrow)
     for one in (origin, narrow, mute):

@@ -277,3 +277,20 @@ Test(tls_stream, the_peer_may_change_its_keys)
 
 	cr_assert(wait_until(server_has_five));
 }
+
+Test(tls_stream, a_peer_that_makes_us_speak_and_never_reads_is_given_up)
+{
+	open_raw();
+
+	for (int i = 0; i < 200 && !server.broken; i++) {
+		for (int k = 0; k < 50; k++) {
+			cr_assert_eq(
+				SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+			cr_assert_eq(SSL_do_handshake(raw.ssl), 1);
+		}
+		raw_send(&raw);
+		one_turn();
+	}
+
+	cr_expect(server.broken);
+}
