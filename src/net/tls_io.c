@@ -211,6 +211,10 @@ static void keep_out(struct net_conn *c, const char *p, size_t n)
 	c->out_n += (uint32_t)n;
 }
 
+/* What a write leaves is bounded by what one may take. More than twice that comes of a
+ * peer that makes us answer (RFC 8446, 4.6.3: KeyUpdate) and does not read. */
+enum { KEPT_MAX = 2 * OUT_BYTES };
+
 static int send_records(struct net_conn *c, struct tls_io *io)
 {
 	size_t at = 0, n = io->out_n;
@@ -228,6 +232,8 @@ static int send_records(struct net_conn *c, struct tls_io *io)
 		c->sent = true;
 		at += (size_t)put;
 	}
+	if (c->out_n + (n - at) > KEPT_MAX)
+		return NET_BROKEN;
 	if (at < n)
 		keep_out(c, io->out + at, n - at);
 	return 0;
