@@ -41,7 +41,7 @@ def bites(scene, request, status, limit):
         assert (response.status, response.get("connection")) == (status, "close")
         assert response.get("x-request-id").encode() in response.body
         assert client.is_closed()
-    assert counts.rise(f"sluice_limit_{limit}_total") == 1
+    counts.wait(f"sluice_limit_{limit}_total", 1)
 
 
 def passes(scene, request):
@@ -139,7 +139,7 @@ def test_body_bytes_of_chunks(scene):
         assert client.read_response().status == 413
         assert client.is_closed()
     assert not up.read_rest().endswith(b"0\r\n\r\n")
-    assert counts.rise("sluice_limit_body_bytes_total") == 1
+    counts.wait("sluice_limit_body_bytes_total", 1)
 
 
 # --- connections -------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_connections(certs):
             wait_for(lambda: sluice.metrics()["sluice_connections_open"] == 3, 5, "three are in")
 
             assert is_refused(sluice)
-            assert counts.rise("sluice_limit_connections_total") == 1
+            counts.wait("sluice_limit_connections_total", 1)
             for client in clients:
                 client.send(GET)
                 origin.next().answer()
@@ -184,7 +184,7 @@ def test_connections_per_client(certs):
             wait_for(lambda: sluice.metrics()["sluice_connections_open"] == 2, 5, "two are in")
             assert is_refused(sluice)
             assert is_refused(sluice)
-            assert counts.rise("sluice_limit_connections_per_client_total") == 2
+            counts.wait("sluice_limit_connections_per_client_total", 2)
 
             with sluice.client(tls=False, source="127.0.0.2") as other:
                 other.send(GET)
@@ -261,8 +261,8 @@ def test_and_not_for_ever(narrow):
         assert response.get("connection") == "keep-alive"
         up.send(OK)
         assert first.read_response().status == 200
-    assert counts.rise("sluice_limit_max_requests_total") == 1
-    assert counts.rise("sluice_no_server_total") == 1
+    counts.wait("sluice_limit_max_requests_total", 1)
+    counts.wait("sluice_no_server_total", 1)
 
 
 def test_those_who_wait_are_served_in_order(narrow):
@@ -317,7 +317,7 @@ def test_without_descriptors_no_pool_is_blamed(certs):
         resource.prlimit(sluice.pid, resource.RLIMIT_NOFILE, before)
 
         assert statuses == [503] * 5
-        assert counts.rise(outcome("local")) == 5
+        counts.wait(outcome("local"), 5)
         assert counts.rise(side("attempt_errors_total")) == 0
         ejected = [v for k, v in sluice.metrics().items() if k.startswith("sluice_server_ejected")]
         assert sum(ejected) == 0

@@ -29,7 +29,7 @@ def shift(certs):
                     guard={"mode": "observe", "p95_latency": "200ms", "error_rate": 50.0})
     with running(certs, {"legacy": pool(legacy, **ONE_TRY), "new": pool(new, **ONE_TRY)},
                  {"api": api}, limits={"body_bytes": "1m"},
-                 timeouts={"response_head": "2s", "stall": "200ms", "stream_idle": "2s"}) \
+                 timeouts={"response_head": "1s", "stall": "200ms", "stream_idle": "1s"}) \
             as sluice:
         sluice.new = new
         yield sluice
@@ -85,7 +85,7 @@ def test_a_status_is_an_error_or_not(shift, status, error):
     counts.expect("status" if error else "ok", error, user_error=status >= 500)
     assert counts.samples == 1
     row = f'sluice_migration_responses_total{{migration="api",side="new",class="{status // 100}xx"}}'
-    assert counts.rise(row) == 1
+    counts.wait(row, 1)
 
 
 ENDS = {
@@ -139,7 +139,7 @@ def test_a_timeout_is_an_error_and_a_sample_at_its_value(shift):
 
     counts.expect("timeout", error=True)
     assert counts.samples == 1
-    assert 1.96 <= counts.seconds < 3.0
+    assert 0.98 <= counts.seconds < 2.0
 
 
 def test_a_body_over_our_limit_is_nobody_s_error(shift):
@@ -176,7 +176,7 @@ def test_a_client_that_leaves_before_an_answer_is_no_error(shift, request_text):
         reset(client)
 
     counts.expect("client_gone", error=False, user=False)
-    assert counts.rise("sluice_client_gone_total") == 1
+    counts.wait("sluice_client_gone_total", 1)
     assert counts.samples == 0
     assert up.read_rest() in (b"", b"abc"), "the origin is told at once"
 
@@ -349,7 +349,7 @@ def test_time_in_the_queue_is_the_pool_s(certs):
 
         assert counts.samples == 2
         assert counts.seconds >= PAUSE * 0.98
-        assert counts.rise(outcome("ok")) == 2
+        counts.wait(outcome("ok"), 2)
     legacy.stop()
     new.stop()
 
@@ -432,7 +432,7 @@ def test_a_body_that_the_client_does_not_read_does_not_stall(shift):
 
 
 def test_an_upload_that_the_client_leaves_standing_blames_no_pool(shift):
-    """The answer has begun, and both wait for the client: 2 s of stream_idle later that is
+    """The answer has begun, and both wait for the client: when stream_idle has passed that is
     no error of new."""
     counts = Attempt(shift)
     with shift.client(tls=False) as client:
@@ -459,8 +459,8 @@ def test_bytes_and_users_are_counted(shift):
         client.read_response()
 
     counts.expect("ok", error=False)
-    assert counts.rise(side("received_bytes_total")) == 1000
-    assert counts.rise(side("sent_bytes_total")) == 500
+    counts.wait(side("received_bytes_total"), 1000)
+    counts.wait(side("sent_bytes_total"), 500)
 
 
 def test_each_retry_is_an_attempt_with_a_time_of_its_own(certs):
@@ -477,11 +477,11 @@ def test_each_retry_is_an_attempt_with_a_time_of_its_own(certs):
             other.next().answer()
             assert client.read_response().status == 200
 
-        assert counts.rise(side("attempts_total")) == 2
-        assert counts.rise(outcome("reset")) == 1
-        assert counts.rise(outcome("ok")) == 1
-        assert counts.rise(side("retries_total")) == 1
-        assert counts.rise(side("requests_total")) == 1
+        counts.wait(side("attempts_total"), 2)
+        counts.wait(outcome("reset"), 1)
+        counts.wait(outcome("ok"), 1)
+        counts.wait(side("retries_total"), 1)
+        counts.wait(side("requests_total"), 1)
         assert counts.rise(side("user_errors_total")) == 0
         assert counts.samples == 1 and counts.seconds < SHORT
     for one in (legacy, a, b):
@@ -505,7 +505,7 @@ def test_a_rescue_is_no_retry_and_legacy_s_time_is_legacy_s(certs):
         assert counts.rise(side("retries_total", "new")) == 0
         assert counts.rise(side("retries_total", "legacy")) == 0
         assert counts.seconds >= PAUSE * 0.98
-        assert counts.rise(side("latency_seconds_count", "legacy")) == 1
+        counts.wait(side("latency_seconds_count", "legacy"), 1)
         assert counts.rise(side("latency_seconds_sum", "legacy")) < SHORT
     legacy.stop()
     new.stop()
@@ -524,6 +524,6 @@ def test_a_stale_connection_is_nobody_s_error(shift):
         shift.new.accept().answer()
         assert client.read_response().status == 200
 
-    assert counts.rise(outcome("ok")) == 1
+    counts.wait(outcome("ok"), 1)
     assert counts.rise(side("attempt_errors_total")) == 0
     assert counts.rise(side("retries_total")) == 0

@@ -72,7 +72,7 @@ def test_what_is_safe_is_asked_again_elsewhere(pair, both, method, how):
 
         assert again.answer() == first
         assert client.read_response(method).status == 200
-    assert counts.rise("sluice_retries_total") == 1
+    counts.wait("sluice_retries_total", 1)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
@@ -375,10 +375,10 @@ def test_legacy_answers_what_new_has_failed(rescue, how):
         assert rescue.legacy.next().answer() == SENT
         assert client.read_response().body == b"ok"
 
-    assert counts.rise(outcome(how, "new")) == 1
-    assert counts.rise(outcome("ok", "legacy")) == 1
-    assert counts.rise(side("rescued_total", "new")) == 1
-    assert counts.rise(side("requests_total", "legacy")) == 1
+    counts.wait(outcome(how, "new"), 1)
+    counts.wait(outcome("ok", "legacy"), 1)
+    counts.wait(side("rescued_total", "new"), 1)
+    counts.wait(side("requests_total", "legacy"), 1)
     assert counts.rise(side("user_errors_total", "legacy")) == 0
     assert counts.rise(side("user_errors_total", "new")) == 0
 
@@ -402,7 +402,7 @@ def test_what_is_no_error_is_not(rescue, status):
 
         assert client.read_response().status == status
     assert rescue.legacy.is_untouched()
-    assert counts.rise(outcome("ok", "new")) == 1
+    counts.wait(outcome("ok", "new"), 1)
     assert counts.rise(side("attempt_errors_total", "new")) == 0
 
 
@@ -416,8 +416,8 @@ def test_what_is_not_safe_keeps_new_s_answer(rescue):
 
         assert (response.status, response.body) == (503, b"sick")
     assert rescue.legacy.is_untouched()
-    assert counts.rise(side("not_rescued_total", "new")) == 1
-    assert counts.rise(side("user_errors_total", "new")) == 1
+    counts.wait(side("not_rescued_total", "new"), 1)
+    counts.wait(side("user_errors_total", "new"), 1)
 
 
 @pytest.mark.parametrize("size", [1, 4_000, 8_192])
@@ -450,7 +450,7 @@ def test_one_byte_too_much_for_the_buffer_and_nothing_is_rescued(rescue):
 
         assert client.read_response().status == 503
     assert rescue.legacy.is_untouched()
-    assert counts.rise(side("not_rescued_total", "new")) == 1
+    counts.wait(side("not_rescued_total", "new"), 1)
 
 
 def test_the_rest_of_a_body_goes_to_legacy_alone(rescue):
@@ -541,7 +541,7 @@ def test_when_legacy_fails_too_that_is_the_answer(rescue):
 
         assert client.read_response().status == 502
     assert rescue.new.is_untouched() and rescue.legacy.is_untouched()
-    assert counts.rise(side("user_errors_total", "legacy")) == 1
+    counts.wait(side("user_errors_total", "legacy"), 1)
 
 
 def test_a_limit_of_ours_is_not_rescued(rescue):
@@ -552,7 +552,7 @@ def test_a_limit_of_ours_is_not_rescued(rescue):
 
         assert client.read_response().status == 413
     assert rescue.legacy.is_untouched()
-    assert counts.rise(outcome("local", "new")) == 1
+    counts.wait(outcome("local", "new"), 1)
     assert counts.rise(side("attempt_errors_total", "new")) == 0
 
 
@@ -570,7 +570,7 @@ def test_what_could_not_be_sent_to_new_goes_to_legacy(certs):
             up.send(OK)
             assert client.read_response().status == 200
         assert counts.rise(outcome("connect", "new")) == 2, "it was tried twice there"
-        assert counts.rise(side("rescued_total", "new")) == 1
+        counts.wait(side("rescued_total", "new"), 1)
     deaf.stop()
     legacy.stop()
 

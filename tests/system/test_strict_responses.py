@@ -97,7 +97,7 @@ def test_a_malformed_head_is_502_and_an_error_of_its_pool(scene, what):
         assert response.status == 502
         assert response.get("x-request-id").encode() in response.body
         assert up.read_rest() == b"", "and the connection is not used again"
-    assert counts.rise(outcome("malformed")) == 1
+    counts.wait(outcome("malformed"), 1)
 
 
 # --- bodies that end badly --------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_a_head_that_ends_early_is_502(scene, text, why):
         up.half_close()
 
         assert client.read_response().status == 502
-    assert counts.rise(outcome(why)) == 1
+    counts.wait(outcome(why), 1)
 
 
 # --- what passes ------------------------------------------------------------------------

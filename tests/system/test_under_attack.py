@@ -12,7 +12,9 @@ import time
 import pytest
 
 import process
+import settings
 from http1 import Closed, client_context, timed
+from origin import Origins
 from scripted import OK, Counts, Deaf, Origin, pool, reset, running
 from waiting import PATIENCE, holds_for, wait_for
 
@@ -22,12 +24,22 @@ CROWD = 200
 SLOW = 1.0 * PATIENCE
 
 
-@pytest.fixture
-def one_thread(site):
-    def make(**changes):
-        return site(workers=1, legacy=1, new=1, **changes)
+@contextlib.contextmanager
+def before_an_origin(certs, **timeouts):
+    """One data thread, and an origin behind it; nobody else's host is known."""
+    servers = Origins(legacy=1)
+    routes = [{"host": host, "path": "/", "pool": "legacy"} for host in ("localhost", "a")]
+    with running(certs, {"legacy": settings.pool(servers["legacy"])}, routes=routes,
+                 timeouts=timeouts) as instance:
+        instance.origins = servers
+        yield instance
+    servers.stop()
 
-    return make
+
+@pytest.fixture(scope="module")
+def sluice(certs):
+    with before_an_origin(certs, client_header="1s", tls_handshake="1s") as instance:
+        yield instance
 
 
 @contextlib.contextmanager
@@ -57,8 +69,7 @@ def median_seconds(sluice, n=51):
 
 # --- heads and bodies in drops -----------------------------------------------------------------
 
-def test_slow_heads(one_thread):
-    sluice = one_thread(timeouts={"client_header": "1s"})
+def test_slow_heads(sluice):
     counts = Counts(sluice)
     with crowd(sluice) as clients:
         for client in clients:
@@ -74,8 +85,7 @@ def test_slow_heads(one_thread):
         assert all(client.read_response().status == 408 for client in clients)
 
 
-def test_slow_bodies(one_thread):
-    sluice = one_thread()
+def test_slow_bodies(sluice):
     with crowd(sluice) as clients:
         for client in clients:
             client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
@@ -88,8 +98,7 @@ def test_slow_bodies(one_thread):
         assert all(client.read_response().status == 200 for client in clients)
 
 
-def test_header_floods(one_thread):
-    sluice = one_thread()
+def test_header_floods(sluice):
     counts = Counts(sluice)
     stop = threading.Event()
 
@@ -113,8 +122,7 @@ def test_header_floods(one_thread):
 
 # --- connections ---------------------------------------------------------------------------------
 
-def test_connections_that_come_and_go(one_thread):
-    sluice = one_thread()
+def test_connections_that_come_and_go(sluice):
     stop = threading.Event()
 
     def storm():
@@ -133,15 +141,13 @@ def test_connections_that_come_and_go(one_thread):
     wait_for(lambda: sluice.metrics()["sluice_connections_open"] == 0, 10, "nobody is left")
 
 
-def test_connections_that_say_nothing(one_thread):
-    sluice = one_thread()
+def test_connections_that_say_nothing(sluice):
     with crowd(sluice):
         expect_health(sluice)
         wait_for(lambda: sluice.metrics()["sluice_connections_open"] >= CROWD, 5, "all are in")
 
 
-def test_readers_with_tiny_windows(one_thread, is_sanitized):
-    sluice = one_thread()
+def test_readers_with_tiny_windows(sluice, is_sanitized):
     before = sluice.rss_bytes()
     n, size = 30, 4 << 20
     with crowd(sluice, n, receive_buffer=2048) as clients:
@@ -156,10 +162,10 @@ def test_readers_with_tiny_windows(one_thread, is_sanitized):
             assert sluice.rss_bytes() - before < n * 256 * 1024
 
 
-def test_peers_that_vanish(one_thread):
+def test_peers_that_vanish(certs):
     """They ask, and then neither read nor close: an upstream is not held by them."""
-    sluice = one_thread(timeouts={"stream_idle": "500ms"})
-    with crowd(sluice, 50, receive_buffer=2048) as clients:
+    with before_an_origin(certs, stream_idle="500ms") as sluice, \
+            crowd(sluice, 50, receive_buffer=2048) as clients:
         for client in clients:
             client.send(f"GET /bytes/{8 << 20} HTTP/1.1\r\nHost: a\r\n\r\n")
         sluice.origins.wait_requests(50)
@@ -168,10 +174,9 @@ def test_peers_that_vanish(one_thread):
         wait_for(lambda: sluice.metrics()["sluice_requests_open"] == 0, 10, "all are given up")
 
 
-def test_one_connection_does_not_keep_the_thread(one_thread):
+def test_one_connection_does_not_keep_the_thread(sluice):
     """Requests that sluice answers itself come as fast as they can be sent; one thread has
     others to serve between them."""
-    sluice = one_thread(routes=[{"host": "localhost", "path": "/", "migration": "api"}])
     flood = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n" * 40_000
     stop = threading.Event()
     greedy = [sluice.client(tls=False) for _ in range(2)]
@@ -255,8 +260,7 @@ def records(handshake, size):
 
 
 @pytest.mark.parametrize("cut", ["bytes", "records", "records of one byte"])
-def test_a_client_hello_in_pieces(one_thread, cut):
-    sluice = one_thread()
+def test_a_client_hello_in_pieces(sluice, cut):
     pieces = Pieces(sluice)
     hello = pieces.hello()
     if cut == "bytes":
@@ -273,8 +277,7 @@ def test_a_client_hello_in_pieces(one_thread, cut):
     expect_health(sluice, 5)
 
 
-def test_handshakes_that_do_not_go_on(one_thread):
-    sluice = one_thread(timeouts={"tls_handshake": "1s"})
+def test_handshakes_that_do_not_go_on(sluice):
     counts = Counts(sluice)
     crowd_of = [Pieces(sluice) for _ in range(100)]
     for pieces in crowd_of:
@@ -301,8 +304,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("what", GARBAGE)
-def test_garbage_instead_of_a_handshake(one_thread, what):
-    sluice = one_thread()
+def test_garbage_instead_of_a_handshake(sluice, what):
     counts = Counts(sluice)
     with socket.create_connection(sluice.web.address, timeout=10 * PATIENCE) as raw:
         with contextlib.suppress(ConnectionError):
@@ -314,8 +316,7 @@ def test_garbage_instead_of_a_handshake(one_thread, what):
     expect_health(sluice, 5)
 
 
-def test_renegotiation_is_refused(one_thread):
-    sluice = one_thread()
+def test_renegotiation_is_refused(sluice):
     command = ["openssl", "s_client", "-connect", "{}:{}".format(*sluice.web.address), "-tls1_2",
                "-servername", "localhost", "-CAfile", str(sluice.ca)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -327,8 +328,7 @@ def test_renegotiation_is_refused(one_thread):
     expect_health(sluice, 5)
 
 
-def test_requests_in_records_of_one_byte(one_thread):
-    sluice = one_thread()
+def test_requests_in_records_of_one_byte(sluice):
     with sluice.client() as client:
         for byte in "GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3:
             client.send(byte)
