@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
 #include "sluice/config.h"
 #include "sluice/journal.h"
 #include "sluice/pool/migration.h"
@@ -102,7 +103,7 @@ struct admin_ops {
 
 /* A socket file left by a dead process is replaced, a live one's is an error. */
 int admin_open(struct admin **out, struct net_loop *l, const struct config_admin *c,
-	const struct admin_ops *ops, struct err *err);
+	const struct admin_ops *ops, struct err *err) MUST_USE;
 /* The loopback port and the socket's mode after a reload. */
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err);
 void admin_close(struct admin *a);

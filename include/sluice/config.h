@@ -12,61 +12,19 @@
 #ifndef SLUICE_CONFIG_H
 #define SLUICE_CONFIG_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "sluice/base/digest.h"
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
+#include "sluice/config/listener.h"
+#include "sluice/config/migration.h"
+#include "sluice/config/pool.h"
 
-enum { CONFIG_NAME_SIZE = 64, CONFIG_MAX_STEPS = 64, CONFIG_MAX_WORKERS = 64 };
-
-/* Where to connect to or listen on. host and port are kept for names that are
- * resolved later; sa is filled at load for numeric and unix addresses. */
-struct config_address {
-	char *text; /* as the operator wrote it */
-	char *host; /* without brackets; the path of a unix address */
-	uint16_t port;
-	bool numeric; /* sa is filled */
-	socklen_t sa_len;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in4;
-		struct sockaddr_in6 in6;
-		struct sockaddr_un un;
-	} sa;
-};
-
-struct config_network {      /* an entry of `trusted` */
-	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint8_t prefix_bits; /* 0..128, of the 16 bytes */
-};
-
-struct config_certificate {
-	char *cert_file, *key_file; /* absolute */
-	char *ocsp_file;            /* "": none; need not be there */
-};
-
-enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
-enum config_client_verify { CONFIG_CLIENT_REQUIRE, CONFIG_CLIENT_OPTIONAL };
-
-struct config_listener {
-	char name[CONFIG_NAME_SIZE];
-	struct config_address address;
-	bool tls;
-	struct config_certificate *certificates;
-	size_t n_certificates;
-	enum config_tls_version min_version;
-	char *client_ca, *crl; /* "": clients are not asked; nothing is revoked */
-	enum config_client_verify client_verify;
-	bool alpn_h2, alpn_http1;
-	bool proxy_protocol;
-	bool redirect;          /* every request is answered 308 to https */
-	uint16_t redirect_port; /* 443: not shown in the Location */
-};
+enum { CONFIG_MAX_WORKERS = 64 };
 
 struct config_timeouts {
 	uint32_t client_header_ms, client_body_ms, client_idle_ms, tls_handshake_ms;
@@ -78,92 +36,6 @@ struct config_limits { /* 0: none, where that is allowed */
 	uint32_t header_bytes, header_count, uri_bytes;
 	uint64_t body_bytes;
 	uint32_t connections, connections_per_client;
-};
-
-struct config_server {
-	struct config_address address;
-	uint32_t weight;       /* 0..100; 0: gets nothing but what it holds */
-	uint32_t max_requests; /* at once, over all threads; 0: no bound */
-};
-
-enum config_balance {
-	CONFIG_ROUND_ROBIN,
-	CONFIG_LEAST_INFLIGHT,
-	CONFIG_PEAK_EWMA,
-	CONFIG_HASH,
-};
-
-enum config_health_type { CONFIG_HEALTH_NONE, CONFIG_HEALTH_TCP, CONFIG_HEALTH_HTTP };
-
-struct config_health {
-	enum config_health_type type; /* none: a pool without a health group; S10 says
-					 how its servers count: up at once */
-	char *path, *host;            /* host "": the server's address */
-	uint16_t *status;
-	size_t n_status;
-	uint32_t interval_ms, timeout_ms, jitter_ppm;
-	uint32_t rise, fall;
-};
-
-struct config_pool {
-	char name[CONFIG_NAME_SIZE];
-	struct config_server *servers;
-	size_t n_servers;
-	enum config_balance balance;
-	uint32_t keepalive; /* idle connections per server and data thread */
-	struct config_health health;
-	uint32_t eject_failures, eject_max_ppm;
-	uint32_t retry_attempts; /* tries in all, the first one included */
-	uint32_t retry_budget_ppm;
-	bool tls, tls_verify;
-	char *tls_server_name,
-		*tls_ca_file; /* "" = the address's host; the system's CAs */
-	char *tls_cert_file, *tls_key_file; /* shown to servers; "": none */
-};
-
-enum config_mode { CONFIG_ENFORCE, CONFIG_OBSERVE };
-enum config_on_timeout {
-	CONFIG_TIMEOUT_HOLD,
-	CONFIG_TIMEOUT_ADVANCE,
-	CONFIG_TIMEOUT_REVERT
-};
-
-struct config_guard {      /* a threshold of 0: no such guard */
-	double error_rate; /* 0..1, not percent */
-	uint64_t p95_latency_us;
-	double error_ratio, p95_ratio;
-	uint32_t dwell_ms, min_bad, bin_min, t_min_ms;
-	double cap_rps, h, alpha_promote, p_min; /* p_min 0..1 */
-	enum config_mode mode;
-};
-
-struct config_step {
-	uint32_t new_ppm, hold_ms, timeout_ms;
-};
-
-struct config_plan {
-	struct config_step *steps;
-	size_t n_steps; /* 0: no plan */
-	bool autostart;
-	enum config_on_timeout on_timeout;
-};
-
-struct config_migration {
-	char name[CONFIG_NAME_SIZE];
-	size_t legacy, new_; /* indices into pools */
-	uint32_t new_ppm;    /* of weights */
-	struct config_guard guard;
-	bool has_guard; /* a guard group was written */
-	struct config_plan plan;
-	bool rescue;
-	uint32_t rescue_max_body, rescue_budget_ppm;
-};
-
-struct config_route {
-	char *host; /* lower case; "*", "*.example.net" or a name; no port */
-	char *path; /* prefix, compared byte for byte as it is forwarded */
-	bool to_migration;
-	size_t target; /* index into migrations or pools */
 };
 
 enum config_on_outage {
@@ -218,11 +90,11 @@ struct config_problems {
  * most 4 MiB, never blocks on one; follows @include "FILE" itself, 8 deep.
  * Certificates are checked to exist here, and read by net. Relative paths are
  * relative to the folder of the file that is loaded. */
-int config_load(
-	struct config **out, const char *file, struct config_problems *problems);
+int config_load(struct config **out, const char *file,
+	struct config_problems *problems) MUST_USE;
 /* The same on a text that stands for file (tests, fuzzing). */
 int config_load_text(struct config **out, const char *file, const char *text, size_t n,
-	struct config_problems *problems);
+	struct config_problems *problems) MUST_USE;
 void config_free(struct config *c);
 
 void config_problems_add(struct config_problems *p, const char *fmt, ...)
@@ -232,7 +104,7 @@ void config_problems_fini(struct config_problems *p);
 /* What cannot change without a restart and differs: added to problems, each
  * with the way out. 0 when there is none. (workers, journal.path, admin.socket) */
 int config_check_reload(const struct config *old, const struct config *new_,
-	struct config_problems *problems);
+	struct config_problems *problems) MUST_USE;
 
 /* For each setting that differs, a line "timeouts.connect: 2s -> 3s" in lines
  * (owned by the caller, as problems are). */
@@ -246,9 +118,9 @@ const struct config_migration *config_find_migration(
 
 /* The effective configuration in the file's own syntax, every default shown.
  * Free with free(). */
-char *config_print(const struct config *c);
+char *config_print(const struct config *c) MUST_USE;
 /* Every setting there is, as Markdown: docs/configuration.md. Free with free(). */
-char *config_reference(void);
+char *config_reference(void) MUST_USE;
 
 /* Whether peer is in `trusted`; a peer on a Unix socket is as 127.0.0.1. */
 bool config_trusts(const struct config *c, const struct sockaddr *peer);

@@ -16,6 +16,7 @@
 
 #include "sluice/base/digest.h"
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
 #include "sluice/config.h"
 
 struct journal;
@@ -90,7 +91,8 @@ enum journal_found { JOURNAL_FRESH, JOURNAL_FOUND, JOURNAL_LOST };
  * new one can be made either (then the old one stays where it was), or when another
  * process holds the database. */
 int journal_open(struct journal **out, const struct config_journal *c,
-	const struct journal_owner *owner, enum journal_found *found, struct err *lost);
+	const struct journal_owner *owner, enum journal_found *found,
+	struct err *lost) MUST_USE;
 
 /* The states kept, once after open, before journal_start. */
 void journal_each_state(struct journal *j,
@@ -128,6 +130,6 @@ void journal_ask(struct journal *j, const struct journal_query *q,
 
 /* Applies the numbered SQL files not applied yet, in one transaction each, under an
  * advisory lock. Synchronous. *from and *to are versions. */
-int journal_migrate(const char *conninfo, int *from, int *to, struct err *err);
+int journal_migrate(const char *conninfo, int *from, int *to, struct err *err) MUST_USE;
 
 #endif

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "sluice/base/list.h"
+#include "sluice/base/mem.h"
 #include "sluice/journal.h"
 #include "sluice/net/loop.h"
 
@@ -35,9 +36,9 @@ struct entry {
 
 /* Copies all texts, with what is no UTF-8 in them replaced; makes the id and the
  * time that are missing. */
-struct entry *entry_of_decision(
-	const struct decision *d, const struct journal_state *states, size_t n);
-struct entry *entry_of_sample(const struct journal_sample *s);
+struct entry *entry_of_decision(const struct decision *d,
+	const struct journal_state *states, size_t n) MUST_USE;
+struct entry *entry_of_sample(const struct journal_sample *s) MUST_USE;
 void entry_free(struct entry *e);
 /* Moves all of from behind what is in to. */
 void entry_move_all(struct link *to, struct link *from);
@@ -105,19 +106,19 @@ struct store {
 int store_err(struct store *s, struct err *err, const char *what);
 
 int store_open(struct store **out, const char *path, enum journal_found *found,
-	struct err *lost);
+	struct err *lost) MUST_USE;
 void store_close(struct store *s);
 
 /* Runs a statement that gives no rows. */
-int store_run(struct store *s, enum sql q, struct err *err);
+int store_run(struct store *s, enum sql q, struct err *err) MUST_USE;
 void store_bind_text(struct store *s, enum sql q, int i, const char *text);
 void store_bind_u64(struct store *s, enum sql q, int i, uint64_t value);
 /* What is done between the two is kept whole or not at all. ok false rolls back.
  * Remembers whether the disk works, and logs when that changes. */
-int store_begin(struct store *s, struct err *err);
-int store_end(struct store *s, bool ok, struct err *err);
+int store_begin(struct store *s, struct err *err) MUST_USE;
+int store_end(struct store *s, bool ok, struct err *err) MUST_USE;
 
-int store_commit(struct store *s, const struct link *entries, struct err *err);
+int store_commit(struct store *s, const struct link *entries, struct err *err) MUST_USE;
 
 void store_each_state(struct store *s,
 	void (*take)(void *arg, const struct journal_state *s), void *arg);
@@ -147,17 +148,20 @@ struct record {
 
 /* Gives the oldest waiting rows in order until take returns false or max were given. */
 int store_each_waiting(struct store *s, unsigned max,
-	bool (*take)(void *arg, const struct record *r), void *arg, struct err *err);
+	bool (*take)(void *arg, const struct record *r), void *arg,
+	struct err *err) MUST_USE;
 
-int spool_open(struct store *s, struct err *err);
-int spool_count(struct store *s, struct err *err);
+int spool_open(struct store *s, struct err *err) MUST_USE;
+int spool_count(struct store *s, struct err *err) MUST_USE;
 /* Exactly these: rows between them may have been refused. */
-int spool_delivered(struct store *s, const uint64_t *seqs, size_t n, struct err *err);
+int spool_delivered(
+	struct store *s, const uint64_t *seqs, size_t n, struct err *err) MUST_USE;
 /* Takes seq out of the way until spool_unrefuse: PostgreSQL will not have it. */
-int spool_refuse(struct store *s, uint64_t seq, const char *why, struct err *err);
+int spool_refuse(
+	struct store *s, uint64_t seq, const char *why, struct err *err) MUST_USE;
 int spool_unrefuse(struct store *s, struct err *err);
 /* Inside a transaction: drops samples above the bound. */
-int spool_bound(struct store *s, struct err *err);
+int spool_bound(struct store *s, struct err *err) MUST_USE;
 /* Forgets some of the samples older than a week. */
 int spool_prune(struct store *s, struct err *err);
 
@@ -212,8 +216,8 @@ enum session_result session_go_on(struct session *s);
 enum session_result session_ask(struct session *s);
 enum session_result session_answered(struct session *s);
 /* Writes what is queued; reads what has come and writes on. -1: connection lost. */
-int session_flush(struct session *s);
-int session_take_input(struct session *s);
+int session_flush(struct session *s) MUST_USE;
+int session_take_input(struct session *s) MUST_USE;
 void session_ignore(struct session *s); /* no events until the next of the two */
 
 enum pipeline_result {
@@ -239,12 +243,12 @@ struct pipeline {          /* a batch on its way: one transaction there */
 };
 
 int pipeline_send(struct pipeline *p, struct pg_conn *conn, const char *instance,
-	struct store *s, struct err *err);
+	struct store *s, struct err *err) MUST_USE;
 enum pipeline_result pipeline_receive(struct pipeline *p, struct pg_conn *conn);
 
 /* Queues the statements of a row; how many, or -1. */
 int wire_send(struct pg_conn *conn, const char *instance, const struct record *r,
-	size_t *bytes);
+	size_t *bytes) MUST_USE;
 
 /* host:path, for ever the same for this journal. */
 void wire_name_instance(const char *path, char *out, size_t size);

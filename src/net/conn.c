@@ -279,7 +279,7 @@ void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n)
 		struct sockaddr any;
 		struct sockaddr_in in4;
 		struct sockaddr_in6 in6;
-	} sa;
+	} sa = { .any.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(sa);
 	char ip[INET6_ADDRSTRLEN];
 

@@ -79,7 +79,7 @@ static void set_id(struct exchange *r, bool trusted)
 	struct span theirs =
 		f != NULL ? http_field_value(&r->head, f) : (struct span){ .n = 0 };
 
-	if (theirs.n < sizeof(r->id) && is_clean(theirs)) {
+	if (f != NULL && theirs.n < sizeof(r->id) && is_clean(theirs)) {
 		memcpy(r->id, theirs.p, theirs.n);
 		r->id_n = (uint8_t)theirs.n;
 		return;

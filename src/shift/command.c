@@ -6,7 +6,7 @@
  * The machine never undoes a latch, and of the commands only resume does; it moves
  * nothing. Cutback is never refused.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/plan.h"
 
 #include <assert.h>
 

@@ -5,7 +5,7 @@
  * A breach is latched: after it nothing here changes before a new run. Guards that
  * observe are counted like all others and asked for nothing.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/guard.h"
 
 #include <assert.h>
 #include <math.h>

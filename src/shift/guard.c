@@ -10,7 +10,7 @@
  * The order of every floating-point operation is part of the rule: the vectors compare
  * to 1e-9 after thousands of ticks.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/guard.h"
 
 #include <assert.h>
 #include <math.h>

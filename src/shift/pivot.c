@@ -5,7 +5,7 @@
  * It moves by at most 5 % a tick and need only be near: its error costs power, never
  * validity, because both pools are measured against the same value.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/guard.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
  *
  * The weight is worked out from the state, so that the two cannot disagree.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/plan.h"
 
 enum { WHOLE_PPM = 1000000 };
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "sluice/shift.h"
+#include "sluice/shift/guard.h"
 
 void guard_reset(struct guard *g);
 void guard_reset_promotion(struct guard *g);

@@ -6,7 +6,7 @@
  * Threads start at different phases, evenly spread: otherwise all of them would send
  * their first request to new at the same moment and none for long after.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/split.h"
 
 #include <assert.h>
 

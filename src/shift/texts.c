@@ -2,7 +2,7 @@
  * Texts: the one table of words for phases, commands and reasons. The journal, the
  * API, the log and the dashboard all take theirs from here.
  */
-#include "sluice/shift.h"
+#include "sluice/shift/plan.h"
 
 #include <assert.h>
 #include <string.h>

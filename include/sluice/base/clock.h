@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sluice/base/mem.h"
+
 uint64_t clock_mono_ns(void);
 uint64_t clock_mono_ms(void);
 
@@ -23,6 +25,6 @@ void clock_text(uint64_t wall_us, char out[static CLOCK_TEXT_SIZE]);
 
 /* The reverse, and also "2026-01-31", "30s", "10m", "2h", "1d" (that long before
  * now_us). -1 when the text is none of these. */
-int clock_parse(const char *text, uint64_t now_us, uint64_t *wall_us);
+int clock_parse(const char *text, uint64_t now_us, uint64_t *wall_us) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sluice/base/mem.h"
 #include "sluice/base/span.h"
 
 struct hash_key {
@@ -21,7 +22,7 @@ uint64_t hash_sip(const struct hash_key *key, const void *p, size_t n);
  * threads while nobody writes. */
 struct hash_table;
 
-struct hash_table *hash_table_new(size_t expected);
+struct hash_table *hash_table_new(size_t expected) MUST_USE;
 void hash_table_free(struct hash_table *t);
 
 /* Replaces what was there and returns it, or NULL. value is not NULL. */

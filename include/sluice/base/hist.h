@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "sluice/base/mem.h"
+
 #define HIST_MAX_US (UINT64_C(1) << 26) /* about 67 s; longer counts as this */
 #define HIST_BUCKETS (21 * 64)
 
@@ -20,7 +22,7 @@ struct hist_view {
 	uint32_t count[HIST_BUCKETS];
 };
 
-struct hist *hist_new(void);
+struct hist *hist_new(void) MUST_USE;
 void hist_free(struct hist *h);
 
 /* Only on the thread that owns h. */

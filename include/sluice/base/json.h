@@ -15,11 +15,12 @@
 #include <stdint.h>
 
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
 
 struct json;
 
-struct json *json_new_object(void);
-struct json *json_new_array(void);
+struct json *json_new_object(void) MUST_USE;
+struct json *json_new_array(void) MUST_USE;
 void json_free(struct json *j);
 
 /* Bytes that are not UTF-8 are shown as U+FFFD. text may be NULL: then null. */
@@ -47,9 +48,9 @@ const struct json *json_at(const struct json *array, size_t i);
 double json_number_at(const struct json *array, size_t i);
 
 /* One line, keys in the order in which they were put. Free with free(). */
-char *json_print(const struct json *j);
+char *json_print(const struct json *j) MUST_USE;
 
 /* Free with json_free. NULL and err on anything but exactly one document. */
-struct json *json_parse(const char *p, size_t n, struct err *err);
+struct json *json_parse(const char *p, size_t n, struct err *err) MUST_USE;
 
 #endif

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
 
 enum { LIVE_NAME_SIZE = 64, LIVE_WORDS = 1024 };
 enum live_latch { LIVE_OPEN, LIVE_REVERTED, LIVE_CUTBACK };
@@ -39,7 +40,8 @@ struct live;
 /* Maps path, made and filled with posix_fallocate if it is missing. *fresh says
  * that it was. A file that is no live file, of another version, damaged (bad
  * magic or size) is an error: the caller decides that it is lost (S2). */
-int live_open(struct live **out, const char *path, bool *fresh, struct err *err);
+int live_open(
+	struct live **out, const char *path, bool *fresh, struct err *err) MUST_USE;
 void live_close(struct live *live);
 
 /* NULL when name has none and add is false, or all LIVE_WORDS are taken; and for

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "sluice/base/mem.h"
+
 struct span {
 	const char *p;
 	size_t n;
@@ -43,6 +45,6 @@ struct span span_trim(struct span s);
 struct span span_cut(struct span *rest, char sep);
 
 /* Decimal digits only, no sign, no blanks; false when empty or too large. */
-bool span_u64(struct span s, uint64_t *value);
+bool span_u64(struct span s, uint64_t *value) MUST_USE;
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "sluice/base/err.h"
+#include "sluice/base/mem.h"
 #include "sluice/control/guards.h"
 #include "sluice/control/memory.h"
 #include "sluice/pool/migration.h"
@@ -48,7 +49,7 @@ struct evidence {
 };
 
 /* One line. Free with free(). */
-char *evidence_print(const struct evidence *e);
+char *evidence_print(const struct evidence *e) MUST_USE;
 
 /* The grounds of the engine's verdict in one sentence for a person: "error_rate: 37 of
  * 210 bad (17.6 %, limit 1 %) within 3.2 s". Empty when there is nothing to say. */
@@ -62,6 +63,6 @@ struct replay {
 };
 
 /* Plays the tick of an evidence again. -1: it has none, or is not readable. */
-int evidence_replay(struct replay *out, const char *json, struct err *err);
+int evidence_replay(struct replay *out, const char *json, struct err *err) MUST_USE;
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "sluice/base/err.h"
 #include "sluice/base/live.h"
+#include "sluice/base/mem.h"
 #include "sluice/config.h"
 #include "sluice/shift.h"
 
@@ -27,10 +28,10 @@ struct memory {
 	uint64_t generation; /* beside the JSON, not in it */
 };
 
-struct json *memory_json(const struct memory *m);
-char *memory_print(const struct memory *m); /* free with free() */
-int memory_read(struct memory *m, const struct json *j, struct err *err);
-int memory_parse(struct memory *m, const char *text, struct err *err);
+struct json *memory_json(const struct memory *m) MUST_USE;
+char *memory_print(const struct memory *m) MUST_USE; /* free with free() */
+int memory_read(struct memory *m, const struct json *j, struct err *err) MUST_USE;
+int memory_parse(struct memory *m, const char *text, struct err *err) MUST_USE;
 
 uint32_t memory_new_ppm(const struct memory *m);
 struct live_value memory_live(const struct memory *m);
