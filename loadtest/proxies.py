@@ -1,7 +1,8 @@
 """The proxies of the bench, each set up to do the same: end TLS with the same key on
 one thread, speak HTTP/1.1 with keep-alive to the same origin, stream bodies, add
-X-Forwarded-For, log nothing."""
+X-Forwarded-For, log nothing. A Setup says what more a row of the table wants."""
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -13,6 +14,17 @@ import time
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a proxy is made ready for."""
+
+    connections: int = 4000  # clients at a time
+    keepalive: int = 1024    # unused connections to the origin: more than requests at a time
+    routes: int = 0          # 0: one for all, which sluice splits under a guard
+    tunnels: bool = False    # WebSocket
+    reloads: bool = False    # told to reload while it serves
 
 
 def free_port():
@@ -56,16 +68,27 @@ class Origin:
         self.process.wait(5)
 
 
+class Echo(Origin):
+    """The same for WebSocket: it sends back what it gets."""
+
+    def __init__(self, bin_folder):
+        self.process = subprocess.Popen(
+            pinned(1, [bin_folder / "echo", "0"]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
+
+
 class Proxy:
     """A proxy that runs in a folder of its own and answers on self.port."""
 
     name = None
     core = 0
 
-    def __init__(self, folder, certs, origin_port, bin_folder):
+    def __init__(self, folder, certs, origin_port, bin_folder, setup=Setup()):
         self.folder = folder / self.name
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.certs, self.origin_port, self.bin = certs, origin_port, bin_folder
+        self.setup, self.generation = setup, 0
         self.port = free_port()
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log,
@@ -74,13 +97,19 @@ class Proxy:
             wait_for(self._answers, self.patience(), f"{self.name} answers, see {self.log.name}")
         except BaseException:
             self.process.kill()
+            self.process.wait()
             raise
+        self.idle_rss = self.rss_bytes()
 
     def patience(self):
         return 20
 
     def version(self):
         return ""
+
+    def idle_timeout(self):
+        """Differs from reload to reload, so that there is something to load."""
+        return 60 + self.generation % 2
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -101,18 +130,36 @@ class Proxy:
         return [self.process.pid, *map(int, children.read_text().split())]
 
     def cpu_seconds(self):
-        total = 0
-        for pid in self.pids():
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        """To the nanosecond where the scheduler tells it, else to the tick."""
+        total = sum(_on_cpu_ns(pid) for pid in self.pids())
+        return total / 1e9 if total > 0 else sum(map(_ticks, self.pids())) / TICKS
 
     def rss_bytes(self):
-        total = 0
+        return self._memory("VmRSS:")
+
+    def peak_bytes(self):
+        """Since forget_peak()."""
+        return self._memory("VmHWM:")
+
+    def forget_peak(self):
         for pid in self.pids():
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            total += int(status.split("VmRSS:")[1].split()[0]) * 1024
-        return total
+            pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def _memory(self, field):
+        status = (pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids())
+        return sum(int(text.split(field)[1].split()[0]) * 1024 for text in status)
+
+    def reload(self):
+        """Tells it to read its changed configuration, and waits until it did."""
+        before = self.loaded()
+        self.generation += 1
+        self.configure()
+        self.process.send_signal(self.reload_signal)
+        wait_for(lambda: self.loaded() - before, 20, f"{self.name} loads its configuration")
+
+    def loaded(self):
+        """A set that gains something with every reload: the workers."""
+        return set(self.pids())
 
     def stop(self):
         if self.process.poll() is None:
@@ -130,31 +177,67 @@ class Proxy:
         return path
 
 
+def _on_cpu_ns(pid):
+    """Of all its threads; 0 where the kernel does not tell."""
+    total = 0
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        total += int(stat.read_text().split()[0])
+    return total
+
+
+def _ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
 class Sluice(Proxy):
     name = "sluice"
+    title = "sluice"
     wrapper = ()
+    reload_signal = signal.SIGHUP
 
-    def command(self):
+    def configure(self):
         self.folder.chmod(0o755)
-        config = self.write("sluice.conf", f"""
+        plain = self.setup.routes == 0
+        return self.write("sluice.conf", f"""
 workers = 1;
-log = {{ level = "warn"; }};
+log = {{ level = "{'info' if self.setup.reloads else 'warn'}"; }};
+timeouts = {{ client_idle = "{self.idle_timeout()}s"; }};
 listeners = ( {{ name = "web"; address = "127.0.0.1:{self.port}";
   tls = {{ certificates = ( {{ cert = "{self.certs}/demo.pem"; key = "{self.certs}/demo.key"; }} );
-          alpn = [ "http/1.1" ]; }}; }} );
-pools = {{
-  legacy = {{ servers = ( {{ address = "127.0.0.1:{self.origin_port}"; }} ); keepalive = 128;
-             health = {{ path = "/api/health"; }}; }};
-  new = {{ servers = ( {{ address = "127.0.0.1:{self.origin_port}"; }} ); keepalive = 128;
-          health = {{ path = "/api/health"; }}; }};
-}};
-migrations = {{ api = {{ legacy = "legacy"; new = "new"; weights = {{ legacy = 90; new = 10; }};
-  guard = {{ error_rate = 5.0; p95_latency = "5s"; }}; }}; }};
-routes = ( {{ host = "*"; path = "/"; migration = "api"; }} );
+          alpn = [ "h2", "http/1.1" ]; }}; }} );
+{self._split() if plain else self._routes()}
 admin = {{ socket = "{self.folder}/admin.sock"; }};
 journal = {{ path = "{self.folder}/journal.db"; }};
 """)
-        return pinned(self.core, [*self.wrapper, self.bin / "sluice", "--config", config])
+
+    def _server(self):
+        return (f'servers = ( {{ address = "127.0.0.1:{self.origin_port}"; }} ); '
+                f"keepalive = {self.setup.keepalive};")
+
+    def _split(self):
+        pool = f'{{ {self._server()} health = {{ path = "/api/health"; }}; }}'
+        return f"""
+pools = {{ legacy = {pool}; new = {pool}; }};
+migrations = {{ api = {{ legacy = "legacy"; new = "new"; weights = {{ legacy = 90; new = 10; }};
+  guard = {{ error_rate = 5.0; p95_latency = "5s"; }}; }}; }};
+routes = ( {{ host = "*"; path = "/"; migration = "api"; }} );"""
+
+    def _routes(self):
+        n = self.setup.routes
+        pools = "\n".join(f"  p{i} = {{ {self._server()} }};" for i in range(n))
+        routes = ['{ host = "*"; path = "/"; pool = "p0"; }']
+        if n > 1:
+            routes += [f'{{ host = "*"; path = "/r{i}/"; pool = "p{i}"; }}' for i in range(n)]
+        return f"pools = {{\n{pools}\n}};\nroutes = (\n" + ",\n".join(routes) + "\n);"
+
+    def command(self):
+        return pinned(self.core, [*self.wrapper, self.bin / "sluice", "--config",
+                                  self.configure()])
+
+    def loaded(self):
+        text = (self.folder / "log").read_text(errors="replace")
+        return set(range(text.count("configuration reloaded")))
 
     def version(self):
         done = subprocess.run(["git", "-C", str(REPO), "rev-parse", "--short", "HEAD"],
@@ -164,29 +247,45 @@ journal = {{ path = "{self.folder}/journal.db"; }};
 
 class Haproxy(Proxy):
     name = "haproxy"
+    title = "HAProxy"
+    reload_signal = signal.SIGUSR2  # to the master
 
-    def command(self):
-        pem = self.write("both.pem", (self.certs / "demo.pem").read_text()
-                         + (self.certs / "demo.key").read_text())
-        config = self.write("haproxy.cfg", f"""
+    def configure(self):
+        self.write("both.pem", (self.certs / "demo.pem").read_text()
+                   + (self.certs / "demo.key").read_text())
+        self.write("routes.map", "".join(f"r{i} b{i}\n" for i in range(self.setup.routes)))
+        socket_line = (f"stats socket {self.folder}/stats.sock level admin expose-fd listeners"
+                       if self.setup.reloads else "")
+        check = "" if self.setup.routes else "check inter 2s"
+        server = (f"server one 127.0.0.1:{self.origin_port} {check} "
+                  f"pool-max-conn {self.setup.keepalive}")
+        backends = "".join(f"backend b{i}\n  {server}\n"
+                           for i in range(max(1, self.setup.routes)))
+        use = (f"use_backend %[path,field(2,/),map({self.folder}/routes.map,b0)]"
+               if self.setup.routes > 1 else "default_backend b0")
+        return self.write("haproxy.cfg", f"""
 global
   nbthread 1
-  maxconn 8000
+  maxconn {self.setup.connections}
   ssl-default-bind-options ssl-min-ver TLSv1.2
+  {socket_line}
 defaults
   mode http
   timeout connect 2s
-  timeout client 60s
+  timeout client {self.idle_timeout()}s
   timeout server 60s
+  timeout tunnel 1h
   option forwardfor
   http-reuse always
 frontend web
-  bind 127.0.0.1:{self.port} ssl crt {pem} alpn http/1.1
-  default_backend origin
-backend origin
-  server one 127.0.0.1:{self.origin_port} check inter 2s pool-max-conn 128
-""")
-        return pinned(self.core, ["haproxy", "-db", "-f", config])
+  bind 127.0.0.1:{self.port} ssl crt {self.folder}/both.pem alpn h2,http/1.1
+  {use}
+{backends}""")
+
+    def command(self):
+        """Master and worker, and sockets handed on, where it is to reload (management.txt)."""
+        mode = "-W" if self.setup.reloads else "-db"
+        return pinned(self.core, ["haproxy", mode, "-f", self.configure()])
 
     def version(self):
         done = subprocess.run(["haproxy", "-v"], capture_output=True, text=True)
@@ -195,42 +294,57 @@ backend origin
 
 class Nginx(Proxy):
     name = "nginx"
+    title = "nginx"
+    reload_signal = signal.SIGHUP
 
-    def command(self):
-        config = self.write("nginx.conf", f"""
+    def configure(self):
+        upstreams = "\n".join(
+            f"  upstream p{i} {{ server 127.0.0.1:{self.origin_port}; "
+            f"keepalive {self.setup.keepalive}; keepalive_requests 100000000; }}"
+            for i in range(max(1, self.setup.routes)))
+        locations = "\n".join(
+            f"    location /r{i}/ {{ proxy_pass http://p{i}; }}"
+            for i in range(self.setup.routes if self.setup.routes > 1 else 0))
+        connection = "$connection_upgrade" if self.setup.tunnels else '""'
+        upgrade = "proxy_set_header Upgrade $http_upgrade;" if self.setup.tunnels else ""
+        return self.write("nginx.conf", f"""
 {"user root;" if os.getuid() == 0 else ""}
 worker_processes 1;
 daemon off;
 pid {self.folder}/nginx.pid;
 error_log {self.folder}/error.log;
-events {{ worker_connections 8192; }}
+events {{ worker_connections {2 * self.setup.connections + 64}; }}
 http {{
   access_log off;
   client_max_body_size 0;
   proxy_max_temp_file_size 0;
+  keepalive_timeout {self.idle_timeout()}s;
   keepalive_requests 100000000;
   client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u;
   scgi_temp_path {self.folder}/s;
-  upstream origin {{ server 127.0.0.1:{self.origin_port}; keepalive 128;
-                    keepalive_requests 100000000; }}
+  map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+{upstreams}
   server {{
-    listen 127.0.0.1:{self.port} ssl;
+    listen 127.0.0.1:{self.port} ssl http2;
     ssl_certificate {self.certs}/demo.pem;
     ssl_certificate_key {self.certs}/demo.key;
     ssl_protocols TLSv1.2 TLSv1.3;
-    location / {{
-      proxy_pass http://origin;
-      proxy_http_version 1.1;
-      proxy_request_buffering off;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }}
+    proxy_http_version 1.1;
+    proxy_request_buffering off;
+    proxy_read_timeout 1h;
+    proxy_set_header Connection {connection};
+    {upgrade}
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    location / {{ proxy_pass http://p0; }}
+{locations}
   }}
 }}
 """)
-        return pinned(self.core, ["nginx", "-c", config, "-p", self.folder, "-e",
+
+    def command(self):
+        return pinned(self.core, ["nginx", "-c", self.configure(), "-p", self.folder, "-e",
                                   self.folder / "error.log"])
 
     def version(self):
@@ -240,6 +354,7 @@ http {{
 
 class Floor(Proxy):
     name = "floor"
+    title = "floor"
 
     def command(self):
         return pinned(self.core, [self.bin / "floor", self.port, self.origin_port,
@@ -249,15 +364,17 @@ class Floor(Proxy):
         return "relays without understanding HTTP"
 
 
+KNOWN = {c.name: c for c in (Sluice, Haproxy, Nginx, Floor)}
+
+
 def available(names):
     """The classes of the proxies asked for; a missing program is an error that says so."""
-    known = {c.name: c for c in (Sluice, Haproxy, Nginx, Floor)}
     for name in names:
-        if name not in known:
-            raise SystemExit(f"bench: no such proxy: {name}; there are {', '.join(known)}")
+        if name not in KNOWN:
+            raise SystemExit(f"bench: no such proxy: {name}; there are {', '.join(KNOWN)}")
         if name in ("haproxy", "nginx") and shutil.which(name) is None:
             raise SystemExit(f"bench: {name} is missing: tests/install.sh bench")
-    return [known[name] for name in names]
+    return [KNOWN[name] for name in names]
 
 
 def make_certificates(folder):

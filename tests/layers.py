@@ -46,9 +46,9 @@ class Table:
         if header.startswith("sluice/"):
             return self.about_room(room, room_of_header(header))
         if quote == '"':
-            if header == f"{room}_priv.h":
+            if header.endswith("_priv.h") and "/" not in header:
                 return None
-            return f"a room has one private header, {room}_priv.h"
+            return f"a private header is a room's own: {room}_priv.h, or IDEA_priv.h"
         return self.about_outside(room, header)
 
     def about_room(self, room, other):

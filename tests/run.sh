@@ -49,6 +49,7 @@ fuzz_tests() {
 }
 
 ./tests/install.sh build test
+[ $all = no ] || ./tests/install.sh all
 mkdir -p "$run"
 build release build
 build sanitize build-sanitize

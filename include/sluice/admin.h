@@ -12,6 +12,7 @@
  *	POST /v1/migrations/NAME/weight  {"percent", "reason", "generation"}
  *	POST /v1/migrations/NAME/VERB    {"reason", "generation"}
  *	POST /v1/cutback                 {"reason"}: every migration
+ *	and a cutback's "hard": true closes new's tunnels too
  *
  * VERB is start, pause, resume, abort or cutback. Only percent is needed.
  */
@@ -74,6 +75,7 @@ struct admin_process {
 struct admin_request {
 	enum shift_command command;
 	const char *migration; /* NULL: every one (cutback only) */
+	bool hard;             /* a cutback that closes tunnels too */
 	uint32_t new_ppm;
 	bool has_generation;
 	uint64_t generation; /* S8: refused when it is not the current one */

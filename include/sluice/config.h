@@ -36,6 +36,14 @@ struct config_limits { /* 0: none, where that is allowed */
 	uint32_t header_bytes, header_count, uri_bytes;
 	uint64_t body_bytes;
 	uint32_t connections, connections_per_client;
+	uint32_t streams; /* at once, of one HTTP/2 connection of a client */
+	uint32_t pending; /* exchanges that wait for a server, per data thread */
+	uint32_t handshakes_per_client; /* TLS, a second and client address */
+};
+
+struct config_headers { /* what sluice says of itself in messages */
+	char *via;      /* a pseudonym, a token; "": no Via */
+	bool forwarded; /* RFC 7239 beside X-Forwarded-* */
 };
 
 enum config_on_outage {
@@ -69,6 +77,7 @@ struct config {
 	size_t n_listeners;
 	struct config_timeouts timeouts;
 	struct config_limits limits;
+	struct config_headers headers;
 	struct config_pool *pools;
 	size_t n_pools;
 	struct config_migration *migrations;

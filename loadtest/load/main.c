@@ -1,148 +1,34 @@
 /*
- * The load program: arguments, the window, the report. See load.h.
+ * The load program: what counts. See load.h.
  *
- * It prints 'begin' when the window opens and 'end' when it closes, so that
- * whoever started it can measure the server over exactly that time.
+ * It prints 'begin' when the count begins and 'end' when it is over, so that whoever
+ * started it can measure the server over exactly that time. With --requests the count
+ * begins with the line that comes after 'begin', so that there is time to prepare.
+ * SIGTERM ends the count early.
  */
 #include "load.h"
 
-#include <getopt.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "sluice/base/hist.h"
 
+/* A server that has not warmed up all connections by then never will. */
+static const double patience_s = 60;
+
 struct ev_loop *loop;
-struct plan plan = { .connections = 64 };
+struct plan plan = { .connections = 64, .warm = 1, .warm_s = 1, .window_s = 5 };
 struct tally tally;
 
-static double warm_seconds = 1, window_seconds = 5, began;
-static struct ev_timer window;
-
-static const char usage[] =
-	"usage: load [options] http[s]://HOST:PORT/PATH\n"
-	"\n"
-	"  --connections N  at the same time (default 64)\n"
-	"  --seconds S      length of the window (default 5)\n"
-	"  --warm S         before it (default 1)\n"
-	"  --rate N         requests a second over all connections (default: all they "
-	"can)\n"
-	"  --once           a new connection for each request\n"
-	"  --resume         with --once: take up TLS sessions again\n"
-	"  --upload BYTES   POST a body of that many bytes\n"
-	"\n"
-	"It prints begin, end, and one JSON object.\n";
-
-static void die(const char *why)
-{
-	fprintf(stderr, "load: %s\n", why);
-	exit(2);
-}
-
-static void resolve(const char *host, const char *port)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *at = NULL;
-
-	if (getaddrinfo(host, port, &hints, &at) != 0)
-		die("cannot resolve the host");
-	memcpy(&plan.address, at->ai_addr, at->ai_addrlen);
-	plan.address_len = at->ai_addrlen;
-	freeaddrinfo(at);
-}
-
-static SSL_CTX *new_tls(void)
-{
-	static const unsigned char alpn[] = "\x08http/1.1";
-	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-
-	if (tls == NULL)
-		die("no TLS");
-	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(tls, 1);
-	SSL_CTX_set_alpn_protos(tls, alpn, sizeof(alpn) - 1);
-	return tls;
-}
-
-static void read_url(const char *url)
-{
-	char scheme[8], port[8], path[512] = "";
-	char length[64] = "";
-
-	if (sscanf(url, "%7[a-z]://%127[^:/]:%7[0-9]/%511s", scheme, plan.host, port,
-		    path) < 3)
-		die("the URL is no http[s]://HOST:PORT/PATH");
-	if (strcmp(scheme, "https") == 0)
-		plan.tls = new_tls();
-	resolve(plan.host, port);
-	if (plan.upload > 0)
-		snprintf(length, sizeof(length), "Content-Length: %llu\r\n",
-			(unsigned long long)plan.upload);
-	int n = asprintf(&plan.head, "%s /%s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-		plan.upload > 0 ? "POST" : "GET", path, plan.host, length);
-	if (n == -1)
-		abort();
-	plan.head_n = (size_t)n;
-}
-
-static void take_option(int option)
-{
-	switch (option) {
-	case 'c':
-		plan.connections = (unsigned)atoi(optarg);
-		break;
-	case 's':
-		window_seconds = atof(optarg);
-		break;
-	case 'w':
-		warm_seconds = atof(optarg);
-		break;
-	case 'r':
-		plan.rate = atof(optarg);
-		break;
-	case 'o':
-		plan.once = true;
-		break;
-	case 'R':
-		plan.resume = true;
-		break;
-	case 'u':
-		plan.upload = strtoull(optarg, NULL, 10);
-		break;
-	default:
-		fputs(usage, stderr);
-		exit(2);
-	}
-}
-
-static void read_arguments(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ .name = "connections", .has_arg = required_argument, .val = 'c' },
-		{ .name = "seconds", .has_arg = required_argument, .val = 's' },
-		{ .name = "warm", .has_arg = required_argument, .val = 'w' },
-		{ .name = "rate", .has_arg = required_argument, .val = 'r' },
-		{ .name = "once", .has_arg = no_argument, .val = 'o' },
-		{ .name = "resume", .has_arg = no_argument, .val = 'R' },
-		{ .name = "upload", .has_arg = required_argument, .val = 'u' },
-		{ .name = NULL },
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		take_option(option);
-	if (optind + 1 != argc || plan.connections == 0 || window_seconds <= 0) {
-		fputs(usage, stderr);
-		exit(2);
-	}
-	read_url(argv[optind]);
-}
+static double began;
+static struct ev_timer warming, window, giving_up;
+static struct ev_io starting;
+static struct ev_signal stopping;
+static unsigned n_warm;
+static uint64_t granted, done;
 
 static void say(const char *what)
 {
@@ -150,32 +36,132 @@ static void say(const char *what)
 	fflush(stdout);
 }
 
-static void on_window(struct ev_loop *l, struct ev_timer *w, int events)
+static void begin_count(void)
 {
+	tally.counting = true;
+	began = ev_time();
+}
+
+static void on_start(struct ev_loop *l, struct ev_io *w, int events)
+{
+	char ignored[16];
+
 	(void)events;
-	if (tally.counting) {
+	ev_io_stop(l, w);
+	begin_count();
+	if (read(w->fd, ignored, sizeof(ignored)) <= 0 || plan.requests == 0) {
 		ev_break(l, EVBREAK_ALL);
 		return;
 	}
+	clients_go_on();
+}
+
+static void on_window_end(struct ev_loop *l, struct ev_timer *w, int events)
+{
+	(void)w;
+	(void)events;
+	ev_break(l, EVBREAK_ALL);
+}
+
+static void on_stop(struct ev_loop *l, struct ev_signal *w, int events)
+{
+	(void)w;
+	(void)events;
+	if (!tally.counting)
+		exit(1);
+	ev_break(l, EVBREAK_ALL);
+}
+
+static void on_warm_end(struct ev_loop *l, struct ev_timer *w, int events)
+{
+	(void)events;
 	say("begin");
-	tally.counting = true;
-	began = ev_time();
-	ev_timer_set(w, window_seconds, 0);
+	begin_count();
+	ev_timer_init(w, on_window_end, plan.window_s, 0);
 	ev_timer_start(l, w);
+}
+
+/* All connections are there. With a window they now run for a while uncounted. */
+static void on_all_warm(struct ev_loop *l, struct ev_timer *w, int events)
+{
+	(void)l;
+	(void)w;
+	(void)events;
+	ev_timer_stop(loop, &giving_up);
+	if (plan.is_exact) {
+		say("begin");
+		ev_io_init(&starting, on_start, STDIN_FILENO, EV_READ);
+		ev_io_start(loop, &starting);
+		return;
+	}
+	ev_timer_init(&window, on_warm_end, plan.warm_s, 0);
+	ev_timer_start(loop, &window);
+	if (plan.rate == 0)
+		clients_go_on();
+}
+
+static void on_giving_up(struct ev_loop *l, struct ev_timer *w, int events)
+{
+	(void)l;
+	(void)w;
+	(void)events;
+	fprintf(stderr, "load: only %u of %u connections had their warm-up\n", n_warm,
+		plan.connections);
+	exit(1);
+}
+
+void count_warm(void)
+{
+	n_warm++;
+	if (n_warm == plan.connections)
+		ev_timer_start(loop, &warming); /* not from within a client */
+	else if (plan.in_turn)
+		clients_start_next();
+}
+
+bool count_grant(void)
+{
+	if (!plan.is_exact)
+		return n_warm == plan.connections;
+	if (!tally.counting || granted == plan.requests)
+		return false;
+	granted++;
+	return true;
+}
+
+void count_done(void)
+{
+	if (plan.is_exact && tally.counting && ++done == plan.requests)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+/* As many descriptors as the system lets us have: one for each connection. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
 }
 
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
-	read_arguments(argc, argv);
+	raise_descriptors();
+	plan_read(argc, argv);
 	loop = ev_default_loop(0);
 	tally.latency = hist_new();
+	ev_timer_init(&warming, on_all_warm, 0, 0);
 	clients_start();
-	ev_timer_init(&window, on_window, warm_seconds, 0);
-	ev_timer_start(loop, &window);
+	ev_timer_init(&giving_up, on_giving_up, patience_s, 0);
+	ev_timer_start(loop, &giving_up);
+	ev_signal_init(&stopping, on_stop, SIGTERM);
+	ev_signal_start(loop, &stopping);
 	ev_run(loop, 0);
 	double seconds = ev_time() - began;
 	say("end");
 	report_print(seconds);
-	return tally.requests == 0;
+	return tally.requests == 0 && plan.requests != 0;
 }

@@ -33,9 +33,8 @@ void report_print(double seconds)
 {
 	printf("{\"seconds\": %.6f, \"requests\": %llu, \"failures\": %llu", seconds,
 		(unsigned long long)tally.requests, (unsigned long long)tally.failures);
-	printf(", \"not_2xx\": %llu, \"handshakes\": %llu",
-		(unsigned long long)tally.not_2xx,
-		(unsigned long long)tally.handshakes);
+	printf(", \"not_2xx\": %llu, \"connects\": %llu",
+		(unsigned long long)tally.not_2xx, (unsigned long long)tally.connects);
 	printf(", \"bytes_in\": %llu, \"bytes_out\": %llu",
 		(unsigned long long)tally.bytes_in,
 		(unsigned long long)tally.bytes_out);

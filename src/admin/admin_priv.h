@@ -173,7 +173,7 @@ struct scaled {
 	uint64_t upto[METRICS_BUCKETS], count; /* cumulative */
 	double sum_s;
 };
-void scale_apply(const struct scale *s, const struct hist_view *v, struct scaled *out);
+void scale_apply(const struct scale *s, const struct hist_total *t, struct scaled *out);
 
 /* --- outgoing.c: an answer on its way -------------------------------------- */
 

@@ -17,7 +17,7 @@ enum { MAX_REASON = 500 };
 
 struct fields { /* of the body */
 	const char *reason;
-	bool has_generation, has_percent;
+	bool has_generation, has_percent, has_hard, hard;
 	uint64_t generation;
 	uint32_t new_ppm;
 };
@@ -90,6 +90,9 @@ static bool has_others(const struct json *body, const struct fields *f)
 	else if (f->has_percent)
 		json_put_real(known, "percent", json_number(body, "percent", 0));
 
+	if (f->has_hard)
+		json_put_bool(known, "hard", f->hard);
+
 	char *all = json_print(body), *mine = json_print(known);
 	bool others = strlen(all) != strlen(mine);
 
@@ -110,6 +113,8 @@ static int take_fields(
 		return err_set(err, ERR_FORMAT, "percent: missing");
 	if (weight && take_percent(body, f, err) != 0)
 		return -1;
+	f->has_hard = json_has(body, "hard");
+	f->hard = json_bool(body, "hard", false);
 	if (has_others(body, f))
 		return err_set(err, ERR_FORMAT, "unknown field: expected %s",
 			weight ? "percent, reason, generation" : "reason, generation");
@@ -187,10 +192,16 @@ static void run_body(struct api *api, const struct call *c, struct admin_request
 		json_free(body);
 		return;
 	}
+	if (f.has_hard && q->command != COMMAND_CUTBACK) {
+		answer_error(out, 400, other_hint, "hard: only a cutback may be");
+		json_free(body);
+		return;
+	}
 	people_actor(api->people, c->uid, actor, sizeof(actor));
 	q->actor = actor;
 	q->reason = f.reason != NULL ? f.reason : "";
 	q->new_ppm = f.new_ppm;
+	q->hard = f.hard;
 	q->generation = f.generation;
 	/* A cutback is never refused for being late. */
 	q->has_generation = f.has_generation && q->command != COMMAND_CUTBACK;

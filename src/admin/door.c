@@ -7,15 +7,15 @@
 
 enum { MAX_SESSIONS = 64 };
 
-static bool admit(void *arg, const struct sockaddr *peer)
+static unsigned admit(void *arg, const struct sockaddr *peer)
 {
 	struct door *d = arg;
 
 	(void)peer;
 	if (d->n < d->max || session_evict(d))
-		return true;
+		return NET_ADMIT;
 	d->api->refused_connections++;
-	return false;
+	return NET_REFUSE;
 }
 
 static void on_accept(void *arg, struct net_conn *c)

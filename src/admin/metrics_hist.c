@@ -45,14 +45,14 @@ void scale_free(struct scale *s)
 	free(s);
 }
 
-void scale_apply(const struct scale *s, const struct hist_view *v, struct scaled *out)
+void scale_apply(const struct scale *s, const struct hist_total *t, struct scaled *out)
 {
 	*out = (struct scaled){ .count = 0 };
 	for (unsigned b = 0; b < HIST_BUCKETS; b++) {
-		out->count += v->count[b];
-		out->sum_s += s->value_s[b] * v->count[b];
+		out->count += t->count[b];
+		out->sum_s += s->value_s[b] * (double)t->count[b];
 		if (s->bucket[b] < METRICS_BUCKETS)
-			out->upto[s->bucket[b]] += v->count[b];
+			out->upto[s->bucket[b]] += t->count[b];
 	}
 	for (unsigned b = 1; b < METRICS_BUCKETS; b++)
 		out->upto[b] += out->upto[b - 1];

@@ -282,6 +282,51 @@ static const struct family families[] = {
 		.help = "Bytes of response bodies to clients.",
 		.show = show_count,
 		.arg = COUNT_BYTES_OUT },
+	{ .name = NAME("tunnels_total"),
+		.type = "counter",
+		.help = "Tunnels (WebSocket) that began.",
+		.show = show_count,
+		.arg = COUNT_TUNNELS },
+	{ .name = NAME("tunnels_open"),
+		.type = "gauge",
+		.help = "Tunnels open now.",
+		.show = show_count,
+		.arg = COUNT_TUNNELS_OPEN },
+	{ .name = NAME("tunnels_broken_total"),
+		.type = "counter",
+		.help = "Tunnels that the pool broke within 5 s: errors.",
+		.show = show_count,
+		.arg = COUNT_TUNNELS_BROKEN },
+	{ .name = NAME("tunnels_drained_total"),
+		.type = "counter",
+		.help = "Tunnels asked to leave by a close frame.",
+		.show = show_count,
+		.arg = COUNT_TUNNELS_DRAINED },
+	{ .name = NAME("tunnels_cut_total"),
+		.type = "counter",
+		.help = "Tunnels reset by on_revert or --hard.",
+		.show = show_count,
+		.arg = COUNT_TUNNELS_CUT },
+	{ .name = NAME("tunnel_received_messages_total"),
+		.type = "counter",
+		.help = "Messages from clients through tunnels.",
+		.show = show_count,
+		.arg = COUNT_MESSAGES_IN },
+	{ .name = NAME("tunnel_sent_messages_total"),
+		.type = "counter",
+		.help = "Messages to clients through tunnels.",
+		.show = show_count,
+		.arg = COUNT_MESSAGES_OUT },
+	{ .name = NAME("tunnel_received_bytes_total"),
+		.type = "counter",
+		.help = "Bytes from clients through tunnels.",
+		.show = show_count,
+		.arg = COUNT_TUNNEL_BYTES_IN },
+	{ .name = NAME("tunnel_sent_bytes_total"),
+		.type = "counter",
+		.help = "Bytes to clients through tunnels.",
+		.show = show_count,
+		.arg = COUNT_TUNNEL_BYTES_OUT },
 	{ .name = NAME("latency_seconds"),
 		.type = "histogram",
 		.help = "From the whole request head to the response's first byte, by "
@@ -305,17 +350,11 @@ static void take_guards(struct row *r, const struct admin_migration *m)
 	}
 }
 
-static void take_latency(
-	struct row *r, const struct migration *m, const struct scale *s)
+static void take_latency(struct row *r, struct migration *m, const struct scale *s)
 {
-	struct hist_view *v = mem_alloc(sizeof(*v));
-
-	for (unsigned side = 0; side < N_SIDES; side++) {
-		memset(v, 0, sizeof(*v));
-		migration_add_hist(m, (enum side)side, v);
-		scale_apply(s, v, &r->latency[side]);
-	}
-	free(v);
+	for (unsigned side = 0; side < N_SIDES; side++)
+		scale_apply(
+			s, migration_hist_total(m, (enum side)side), &r->latency[side]);
 }
 
 void metrics_take_migration(

@@ -74,7 +74,26 @@ static double in_ms(uint64_t us)
 	return (double)us / 1000;
 }
 
-static struct json *pool_json(const struct admin_migration *m, enum side side)
+/* Open now, and since the start. */
+static struct json *tunnels_json(const struct migration_counts *c, enum side side)
+{
+	const uint64_t *v = c->v[side];
+	struct json *j = json_new_object();
+
+	json_put_int(j, "open", (int64_t)v[COUNT_TUNNELS_OPEN]);
+	json_put_int(j, "opened", (int64_t)v[COUNT_TUNNELS]);
+	json_put_int(j, "broken", (int64_t)v[COUNT_TUNNELS_BROKEN]);
+	json_put_int(j, "drained", (int64_t)v[COUNT_TUNNELS_DRAINED]);
+	json_put_int(j, "cut", (int64_t)v[COUNT_TUNNELS_CUT]);
+	json_put_int(j, "messages_in", (int64_t)v[COUNT_MESSAGES_IN]);
+	json_put_int(j, "messages_out", (int64_t)v[COUNT_MESSAGES_OUT]);
+	json_put_int(j, "bytes_in", (int64_t)v[COUNT_TUNNEL_BYTES_IN]);
+	json_put_int(j, "bytes_out", (int64_t)v[COUNT_TUNNEL_BYTES_OUT]);
+	return j;
+}
+
+static struct json *pool_json(const struct admin_migration *m, enum side side,
+	const struct migration_counts *counts)
 {
 	const struct pool *p = side == SIDE_NEW ? m->new_ : m->legacy;
 	struct pool_capacity now = pool_capacity(p, side == SIDE_LEGACY);
@@ -91,6 +110,7 @@ static struct json *pool_json(const struct admin_migration *m, enum side side)
 	json_put_real(j, "p95_ms", in_ms(m->window[side].p95_us));
 	json_put_real(j, "p99_ms", in_ms(m->window[side].p99_us));
 	json_put_int(j, "samples", (int64_t)m->window[side].samples);
+	json_put(j, "tunnels", tunnels_json(counts, side));
 	json_put(j, "servers", servers_json(p));
 	return j;
 }
@@ -131,7 +151,9 @@ struct json *status_migration(const struct admin_migration *m)
 {
 	struct json *j = json_new_object();
 	struct json *pools = json_new_object();
+	struct migration_counts counts;
 
+	migration_sum(m->live, &counts);
 	json_put_text(j, "name", m->config->name);
 	json_put_text(j, "phase", shift_phase_text(m->state->phase));
 	json_put_real(j, "weight_percent", percent_of_ppm(m->new_ppm));
@@ -141,8 +163,8 @@ struct json *status_migration(const struct admin_migration *m)
 	json_put_bool(j, "latched", shift_is_latched(m->state->phase));
 	put_plan(j, m);
 	json_put(j, "guard", status_guards(m));
-	json_put(pools, "legacy", pool_json(m, SIDE_LEGACY));
-	json_put(pools, "new", pool_json(m, SIDE_NEW));
+	json_put(pools, "legacy", pool_json(m, SIDE_LEGACY, &counts));
+	json_put(pools, "new", pool_json(m, SIDE_NEW, &counts));
 	json_put(j, "pools", pools);
 	json_put_int(j, "window_ms", m->window_ms);
 	put_last(j, m);

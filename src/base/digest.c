@@ -33,6 +33,11 @@ void digest_sha256(const void *p, size_t n, uint8_t out[static DIGEST_SIZE])
 	must(EVP_Digest(p, n, out, NULL, EVP_sha256(), NULL) == 1, "sha256");
 }
 
+void digest_sha1(const void *p, size_t n, uint8_t out[static DIGEST_SHA1])
+{
+	must(EVP_Digest(p, n, out, NULL, EVP_sha1(), NULL) == 1, "sha1");
+}
+
 void digest_hmac(const void *key, size_t key_n, const void *p, size_t n,
 	uint8_t out[static DIGEST_SIZE])
 {
@@ -52,6 +57,11 @@ void digest_hex(const uint8_t *p, size_t n, char *out)
 		*out++ = digits[p[i] & 15];
 	}
 	*out = '\0';
+}
+
+void digest_base64(const uint8_t *p, size_t n, char *out)
+{
+	(void)EVP_EncodeBlock((unsigned char *)out, p, (int)n);
 }
 
 void digest_random(void *p, size_t n)

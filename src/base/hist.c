@@ -90,3 +90,15 @@ uint64_t hist_quantile(const struct hist_view *v, unsigned permille)
 		seen += v->count[b++];
 	return b == 0 ? 0 : middle_of(b - 1);
 }
+
+void hist_total_look(struct hist_total *t, const struct hist_view *now)
+{
+	for (unsigned b = 0; b < HIST_BUCKETS; b++) {
+		uint32_t came = now->count[b] - t->seen.count[b];
+
+		if (came == 0) /* most are never touched, and stay without a page */
+			continue;
+		t->count[b] += came;
+		t->seen.count[b] = now->count[b];
+	}
+}

@@ -1,5 +1,8 @@
 /*
  * address - "HOST:PORT", "[IPv6]:PORT" and "unix:/PATH".
+ *
+ * What an operator spells in several ways is kept in one: other rooms find servers
+ * and sockets again by the text of their address.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -8,7 +11,7 @@
 
 #include "config_priv.h"
 
-enum { MAX_HOST = 253, MAX_LABEL = 63 };
+enum { MAX_HOST = 253, MAX_LABEL = 63, V4_AT = 12 };
 
 static bool label_is_valid(struct span label)
 {
@@ -66,27 +69,53 @@ static int parse_port(struct config_address *a, struct span text, struct err *er
 	return 0;
 }
 
-static int take_host(struct config_address *a, bool brackets, struct err *err)
+static void take_ipv4(struct config_address *a)
 {
-	if (brackets) {
-		if (inet_pton(AF_INET6, a->host, &a->sa.in6.sin6_addr) != 1)
-			return err_set(
-				err, ERR_CONFIG, "[%.60s] is no IPv6 address", a->host);
+	a->sa.in4.sin_family = AF_INET;
+	a->sa.in4.sin_port = htons(a->port);
+	a->sa_len = sizeof(a->sa.in4);
+	a->numeric = true;
+}
+
+/* An IPv4 address that is written as an IPv6 one is the IPv4 address. */
+static int take_ipv6(struct config_address *a, struct err *err)
+{
+	struct in6_addr v6;
+	char text[INET6_ADDRSTRLEN];
+
+	if (inet_pton(AF_INET6, a->host, &v6) != 1)
+		return err_set(err, ERR_CONFIG, "[%.60s] is no IPv6 address", a->host);
+	if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+		memcpy(&a->sa.in4.sin_addr, v6.s6_addr + V4_AT, sizeof(struct in_addr));
+		take_ipv4(a);
+		inet_ntop(AF_INET, &a->sa.in4.sin_addr, text, sizeof(text));
+	} else {
+		a->sa.in6.sin6_addr = v6;
 		a->sa.in6.sin6_family = AF_INET6;
 		a->sa.in6.sin6_port = htons(a->port);
 		a->sa_len = sizeof(a->sa.in6);
 		a->numeric = true;
-	} else if (strspn(a->host, "0123456789.") == strlen(a->host)) {
+		inet_ntop(AF_INET6, &v6, text, sizeof(text));
+	}
+	free(a->host);
+	a->host = mem_text(text);
+	return 0;
+}
+
+static int take_host(struct config_address *a, bool brackets, struct err *err)
+{
+	if (brackets)
+		return take_ipv6(a, err);
+	if (strspn(a->host, "0123456789.") == strlen(a->host)) {
 		if (inet_pton(AF_INET, a->host, &a->sa.in4.sin_addr) != 1)
 			return err_set(
 				err, ERR_CONFIG, "%.60s is no IPv4 address", a->host);
-		a->sa.in4.sin_family = AF_INET;
-		a->sa.in4.sin_port = htons(a->port);
-		a->sa_len = sizeof(a->sa.in4);
-		a->numeric = true;
+		take_ipv4(a);
 	} else if (!host_is_valid(a->host, strlen(a->host))) {
 		return err_set(err, ERR_CONFIG, "\"%.60s\" is no host name", a->host);
 	}
+	for (char *p = a->host; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
 	return 0;
 }
 
@@ -113,6 +142,15 @@ static int parse_host_port(struct config_address *a, const char *text, struct er
 	return take_host(a, brackets, err);
 }
 
+static char *print_address(const struct config_address *a)
+{
+	if (a->sa.any.sa_family == AF_UNIX)
+		return mem_print("unix:%s", a->host);
+	if (a->sa.any.sa_family == AF_INET6)
+		return mem_print("[%s]:%u", a->host, a->port);
+	return mem_print("%s:%u", a->host, a->port);
+}
+
 int address_parse(struct config_address *a, const char *text, struct err *err)
 {
 	static const char prefix[] = "unix:";
@@ -125,7 +163,7 @@ int address_parse(struct config_address *a, const char *text, struct err *err)
 	else
 		rc = parse_host_port(a, text, err);
 	if (rc == 0)
-		a->text = mem_text(text);
+		a->text = print_address(a);
 	else
 		address_fini(a);
 	return rc;
@@ -136,24 +174,6 @@ void address_fini(struct config_address *a)
 	free(a->text);
 	free(a->host);
 	memset(a, 0, sizeof(*a));
-}
-
-char *address_canonical(const struct config_address *a)
-{
-	if (a->sa.any.sa_family == AF_UNIX)
-		return mem_print("unix:%s", a->host);
-	if (a->sa.any.sa_family == AF_INET6) {
-		char text[INET6_ADDRSTRLEN];
-
-		inet_ntop(AF_INET6, &a->sa.in6.sin6_addr, text, sizeof(text));
-		return mem_print("[%s]:%u", text, a->port);
-	}
-
-	char *lower = mem_print("%s:%u", a->host, a->port);
-
-	for (char *p = lower; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return lower;
 }
 
 static bool is_loopback(const struct config_address *a)

@@ -6,79 +6,11 @@
 
 #include "config_priv.h"
 
-enum { MOST_STATUSES = 32 };
-
-static void statuses_fini(const struct key *k, void *base)
-{
-	struct config_health *h = base;
-
-	(void)k;
-	free(h->status);
-	h->status = NULL;
-	h->n_status = 0;
-}
-
-static void statuses_preset(const struct key *k, void *base)
-{
-	struct config_health *h = base;
-
-	(void)k;
-	h->status = mem_zero(MOST_STATUSES * sizeof(*h->status));
-	h->status[0] = 200;
-	h->n_status = 1;
-}
-
-static void statuses_read(
-	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
-{
-	struct config_health *h = base;
-	int n = config_setting_length(s);
-
-	(void)k;
-	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST) {
-		complain_type(rd, s, "an array of statuses, as [ 200, 204 ]");
-		return;
-	}
-	if (n < 1 || n > MOST_STATUSES) {
-		complain(rd, s, "expected 1..%d statuses, got %d", MOST_STATUSES, n);
-		return;
-	}
-	h->n_status = 0;
-	for (int i = 0; i < n; i++) {
-		config_setting_t *entry = config_setting_get_elem(s, (unsigned)i);
-		long long status = config_setting_get_int64(entry);
-
-		if (entry->type == CONFIG_TYPE_INT && status >= 200 && status <= 599)
-			h->status[h->n_status++] = (uint16_t)status;
-		else
-			complain_type(rd, entry, "a status in 200..599");
-	}
-}
-
-static void statuses_print(struct printer *p, const struct key *k, const void *base)
-{
-	const struct config_health *h = base;
-
-	(void)k;
-	fputs("[ ", p->f);
-	for (size_t i = 0; i < h->n_status; i++)
-		fprintf(p->f, "%u%s", h->status[i], i + 1 < h->n_status ? ", " : " ");
-	fputc(']', p->f);
-}
-
-static const struct kind kind_statuses = {
-	.name = "array of integers",
-	.preset = statuses_preset,
-	.read = statuses_read,
-	.print = statuses_print,
-	.fini = statuses_fini,
-};
-
 static const struct word health_types[] = {
 	{ .text = "http", .value = CONFIG_HEALTH_HTTP },
 	{ .text = "tcp", .value = CONFIG_HEALTH_TCP },
+	{ .text = "grpc", .value = CONFIG_HEALTH_GRPC },
 	{ .text = "none", .value = CONFIG_HEALTH_NONE },
-	{ .text = "grpc", .later = true },
 	{ 0 },
 };
 
@@ -89,8 +21,10 @@ static const struct key health_keys[] = {
 		AT(config_health, type),
 		.words = health_types,
 		.preset = CONFIG_HEALTH_HTTP,
-		.help = "what a check does: a request, a connect, or nothing; without "
-			"a health group, nothing",
+		.help = "what a check does: a request (in the pool's protocol), a "
+			"connect, a call of grpc.health.v1 (on an HTTP/2 connection of "
+			"its own, whatever the pool's protocol), or nothing; without a "
+			"health group, nothing",
 	},
 	{
 		.name = "path",
@@ -105,13 +39,27 @@ static const struct key health_keys[] = {
 		.kind = &kind_text,
 		AT(config_health, host),
 		.high = 260,
-		.help = "the Host it sends; empty = the server's address",
+		.help = "the Host (:authority) that an http or grpc check sends; empty "
+			"= the server's address",
 	},
 	{
 		.name = "status",
 		.kind = &kind_statuses,
+		AT(config_health, status),
+		.count_at = offsetof(struct config_health, n_status),
+		.preset = 200,
 		.text = "[ 200 ]",
-		.help = "the answers that mean healthy, 200..599",
+		.low = 200,
+		.high = 599,
+		.help = "the answers to an http check that mean healthy",
+	},
+	{
+		.name = "service",
+		.kind = &kind_text,
+		AT(config_health, service),
+		.high = 255,
+		.help = "the service that a grpc check asks about; empty = the server "
+			"as a whole",
 	},
 	{
 		.name = "interval",

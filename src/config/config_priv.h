@@ -148,7 +148,6 @@ struct key {
 	const struct table *table; /* of a group, or of a list's entries */
 	ptrdiff_t count_at;        /* a list's size_t */
 	bool required, restart;
-	bool later;                        /* a switch: true is not available yet */
 	bool optional;                     /* a number: left out is 0 and means none */
 	bool (*written)(const void *base); /* NULL: always; else whether to print it */
 	const char *help;                  /* what it means: a phrase */
@@ -177,8 +176,10 @@ extern const struct kind kind_switch, kind_choice, kind_mode;
 extern const struct kind kind_text, kind_name, kind_secret, kind_path, kind_file;
 extern const struct kind kind_address, kind_bind_address, kind_loopback_address;
 extern const struct kind kind_networks, kind_group, kind_list, kind_named, kind_later;
+extern const struct kind kind_statuses, kind_grpc_statuses;
 extern const struct table table_root, table_listener, table_pool, table_migration;
 extern const struct table table_route, table_health, table_guard, table_plan;
+extern const struct table table_upgrades, table_tunnels, table_errors, table_headers;
 
 /* "FILE:LINE: path.of.setting: text". With a member, about that member of the
  * group s, written or not. */
@@ -249,8 +250,6 @@ int address_parse(struct config_address *a, const char *text, struct err *err);
 int network_parse(struct config_network *net, const char *text, struct err *err);
 bool host_is_valid(const char *host, size_t n);
 void address_fini(struct config_address *a);
-/* Two texts that mean the same address give the same. Free with free(). */
-char *address_canonical(const struct config_address *a) MUST_USE;
 
 static inline const void *key_field(const struct key *k, const void *base)
 {

@@ -65,19 +65,19 @@ static void alpn_read(
 	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
 {
 	struct config_listener *l = base;
-	size_t before = rd->report->n;
 
 	(void)k;
 	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST) {
 		complain_type(rd, s, "an array, as [ \"h2\", \"http/1.1\" ]");
 		return;
 	}
+	if (config_setting_length(s) == 0) {
+		complain(rd, s, "is empty: expected \"h2\", \"http/1.1\" or both");
+		return;
+	}
 	l->alpn_h2 = l->alpn_http1 = false;
 	for (int i = 0; i < config_setting_length(s); i++)
 		alpn_entry(rd, config_setting_get_elem(s, (unsigned)i), l);
-	if (!l->alpn_http1 && rd->report->n == before)
-		complain(rd, s,
-			"lacks \"http/1.1\", which this version cannot do without");
 }
 
 static void alpn_print(struct printer *p, const struct key *k, const void *base)
@@ -85,7 +85,9 @@ static void alpn_print(struct printer *p, const struct key *k, const void *base)
 	const struct config_listener *l = base;
 
 	(void)k;
-	fprintf(p->f, "[ %s\"http/1.1\" ]", l->alpn_h2 ? "\"h2\", " : "");
+	fprintf(p->f, "[ %s%s%s ]", l->alpn_h2 ? "\"h2\"" : "",
+		l->alpn_h2 && l->alpn_http1 ? ", " : "",
+		l->alpn_http1 ? "\"http/1.1\"" : "");
 }
 
 static const struct kind kind_alpn = {
@@ -159,8 +161,8 @@ static const struct key tls_keys[] = {
 		.name = "alpn",
 		.kind = &kind_alpn,
 		.text = "[ \"h2\", \"http/1.1\" ]",
-		.help = "protocols offered; \"h2\" may stand here and is not offered "
-			"yet",
+		.help = "the protocols offered; \"h2\" is preferred where a client "
+			"offers both",
 	},
 };
 
@@ -267,11 +269,47 @@ static const struct key listener_keys[] = {
 		.name = "proxy_protocol",
 		.kind = &kind_switch,
 		AT(config_listener, proxy_protocol),
-		.later = true,
-		.help = "expect the PROXY protocol from trusted peers; true is not "
-			"available in this version",
+		.help = "each connection begins with a PROXY header (v1 or v2), which "
+			"names the client; it is required from peers in trusted, and "
+			"any other peer is closed at once",
+	},
+	{
+		.name = "h2c",
+		.kind = &kind_switch,
+		AT(config_listener, h2c),
+		.help = "a plain listener also speaks HTTP/2 with clients that begin "
+			"with its preface; on a TLS listener alpn decides",
+	},
+	{
+		.name = "upgrades",
+		.kind = &kind_group,
+		AT(config_listener, upgrades),
+		.table = &table_upgrades,
+		.help = "how many tunnels (WebSocket) may begin here",
 	},
 };
+
+/* An entry that is wrong was named already. */
+static bool nobody_is_trusted(const struct config *c, const config_setting_t *listener)
+{
+	const config_setting_t *root = listener->parent->parent;
+	const config_setting_t *trusted = config_setting_get_member(root, "trusted");
+
+	return c->n_trusted == 0 && config_setting_length(trusted) == 0;
+}
+
+static void check_h2c(
+	struct reader *rd, const struct config_listener *l, config_setting_t *s)
+{
+	if (l->h2c && l->tls)
+		complain_member(rd, s, "h2c",
+			"is for plain listeners: with TLS, alpn says whether \"h2\" is "
+			"spoken");
+	else if (l->h2c && l->redirect)
+		complain_member(rd, s, "h2c",
+			"does not go with redirect: browsers speak HTTP/2 only over "
+			"TLS");
+}
 
 static void check_listener(struct reader *rd, void *base, config_setting_t *s)
 {
@@ -279,16 +317,17 @@ static void check_listener(struct reader *rd, void *base, config_setting_t *s)
 
 	if (*l->name != '\0')
 		(void)seen_once(rd, rd->listeners, span_of(l->name), s, "name");
-	if (l->address.text != NULL) {
-		char *key = address_canonical(&l->address);
-
-		(void)seen_once(rd, rd->bound, span_of(key), s, "address");
-		free(key);
-	}
+	if (l->address.text != NULL)
+		(void)seen_once(rd, rd->bound, span_of(l->address.text), s, "address");
 	if (config_setting_get_member(s, "redirect") != NULL && l->tls)
 		complain_member(rd, s, "redirect",
 			"a redirect to https cannot itself speak TLS: take out tls or "
 			"redirect");
+	if (l->proxy_protocol && nobody_is_trusted(rd->c, s))
+		complain_member(rd, s, "proxy_protocol",
+			"would close every client, because trusted is empty: name the "
+			"peers that send the header there");
+	check_h2c(rd, l, s);
 }
 
 static void identify(FILE *f, const void *base)

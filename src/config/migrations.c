@@ -203,6 +203,22 @@ static const struct key migration_keys[] = {
 		.table = &table_rescue,
 		.help = "answering from legacy what new failed",
 	},
+	{
+		.name = "tunnels",
+		.kind = &kind_group,
+		AT(config_migration, tunnels),
+		.table = &table_tunnels,
+		.help = "upgraded connections (WebSocket) and endless streams; a route "
+			"straight to a pool has the defaults",
+	},
+	{
+		.name = "errors",
+		.kind = &kind_group,
+		AT(config_migration, errors),
+		.table = &table_errors,
+		.help = "which answers are errors of their pool; a route straight to a "
+			"pool has the defaults",
+	},
 };
 
 static void check_migration(struct reader *rd, void *base, config_setting_t *s)

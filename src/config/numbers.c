@@ -157,15 +157,12 @@ static bool parse_real(
 static bool parse_switch(
 	struct reader *rd, const struct key *k, config_setting_t *s, double *v)
 {
+	(void)k;
 	if (s->type != CONFIG_TYPE_BOOL) {
 		complain_type(rd, s, "true or false");
 		return false;
 	}
 	*v = config_setting_get_bool(s);
-	if (*v != 0 && k->later) {
-		complain(rd, s, "is not available in this version: set it to false");
-		return false;
-	}
 	return true;
 }
 

@@ -37,11 +37,7 @@ static const struct key server_keys[] = {
 
 static void identify_server(FILE *f, const void *base)
 {
-	const struct config_server *server = base;
-	char *text = address_canonical(&server->address);
-
-	fputs(text, f);
-	free(text);
+	fputs(((const struct config_server *)base)->address.text, f);
 }
 
 static const struct table table_server = {
@@ -167,8 +163,15 @@ static const struct word balances[] = {
 };
 
 static const struct word protocols[] = {
-	{ .text = "http/1.1" },
-	{ .text = "h2", .value = 1, .later = true },
+	{ .text = "http/1.1", .value = CONFIG_HTTP1 },
+	{ .text = "h2", .value = CONFIG_H2 },
+	{ 0 },
+};
+
+static const struct word proxy_headers[] = {
+	{ .text = "off", .value = CONFIG_PROXY_OFF },
+	{ .text = "v1", .value = CONFIG_PROXY_V1 },
+	{ .text = "v2", .value = CONFIG_PROXY_V2 },
 	{ 0 },
 };
 
@@ -198,9 +201,11 @@ static const struct key pool_keys[] = {
 	{
 		.name = "protocol",
 		.kind = &kind_choice,
-		.at = NOWHERE,
+		AT(config_pool, protocol),
 		.words = protocols,
-		.help = "what the servers speak",
+		.preset = CONFIG_HTTP1,
+		.help = "what the servers speak; \"h2\" is agreed on by ALPN where "
+			"there is a tls group, else spoken at once (prior knowledge)",
 	},
 	{
 		.name = "keepalive",
@@ -208,7 +213,36 @@ static const struct key pool_keys[] = {
 		AT(config_pool, keepalive),
 		.preset = 32,
 		.high = 10000,
-		.help = "unused connections kept for each server and data thread",
+		.help = "unused connections kept for each server and data thread; none "
+			"are where proxy_protocol is sent, whatever stands here",
+	},
+	{
+		.name = "max_requests",
+		.kind = &kind_integer,
+		AT(config_pool, max_requests),
+		.high = 1000000,
+		.help = "most requests at once in the whole pool, over all threads; "
+			"those above wait, or are answered 503; 0 = no bound",
+	},
+	{
+		.name = "max_pending",
+		.kind = &kind_integer,
+		AT(config_pool, max_pending),
+		.high = 1000000,
+		.help = "most requests that wait for a server of this pool, over all "
+			"threads; one more is answered 503; 0 = only limits.pending "
+			"counts",
+	},
+	{
+		.name = "proxy_protocol",
+		.kind = &kind_choice,
+		AT(config_pool, proxy_header),
+		.words = proxy_headers,
+		.preset = CONFIG_PROXY_OFF,
+		.help = "begin each connection to a server with a PROXY header of this "
+			"version, which names the client; as it names one client, such "
+			"a connection serves no other: keepalive counts as 0, and "
+			"protocol cannot be \"h2\"",
 	},
 	{
 		.name = "health",
@@ -248,13 +282,9 @@ static void check_servers(
 		config_setting_t *entry = config_setting_get_elem(servers, (unsigned)i);
 
 		weights += p->servers[i].weight;
-		if (p->servers[i].address.text == NULL)
-			continue;
-
-		char *key = address_canonical(&p->servers[i].address);
-
-		(void)seen_once(rd, seen, span_of(key), entry, "address");
-		free(key);
+		if (p->servers[i].address.text != NULL)
+			(void)seen_once(rd, seen, span_of(p->servers[i].address.text),
+				entry, "address");
 	}
 	hash_table_free(seen);
 	if (p->n_servers > 0 && weights == 0)
@@ -263,12 +293,27 @@ static void check_servers(
 			"more");
 }
 
+/* The header names one client for all that follows on its connection. */
+static void check_proxy_header(
+	struct reader *rd, struct config_pool *p, config_setting_t *s)
+{
+	if (p->proxy_header == CONFIG_PROXY_OFF)
+		return;
+	p->keepalive = 0;
+	if (p->protocol == CONFIG_H2)
+		complain_member(rd, s, "proxy_protocol",
+			"does not go with protocol = \"h2\": its header names one "
+			"client for a whole connection, and the requests of many "
+			"share an HTTP/2 connection");
+}
+
 static void check_pool(struct reader *rd, void *base, config_setting_t *s)
 {
 	struct config_pool *p = base;
 
 	if (config_setting_get_member(s, "health") == NULL)
 		p->health.type = CONFIG_HEALTH_NONE;
+	check_proxy_header(rd, p, s);
 	check_servers(rd, p, config_setting_get_member(s, "servers"));
 	if (*p->name != '\0')
 		hash_table_put(rd->pools, span_of(p->name), p);

@@ -26,7 +26,8 @@ static const char intro[] =
 	"  number.\n"
 	"- **Names** match `[A-Za-z][A-Za-z0-9_-]{0,62}`.\n"
 	"- **Paths** are relative to the folder of the file that is loaded.\n"
-	"- **Addresses** are `HOST:PORT`, `[IPv6]:PORT` or `unix:/PATH`.\n"
+	"- **Addresses** are `HOST:PORT`, `[IPv6]:PORT` or `unix:/PATH`. They are\n"
+	"  shown in one spelling: names in lower case, IPv6 in its short form.\n"
 	"- `@include \"FILE\"`, alone on its line, puts another file there. FILE is\n"
 	"  relative to the folder of the file that includes it. At most 8 levels,\n"
 	"  4 MiB in all.\n"
@@ -37,6 +38,12 @@ static const char intro[] =
 static bool is_list(const struct key *k)
 {
 	return k->kind == &kind_list || k->kind == &kind_named;
+}
+
+/* Whose range is that of each entry. */
+static bool is_array(const struct key *k)
+{
+	return k->kind == &kind_statuses || k->kind == &kind_grpc_statuses;
 }
 
 static void print_type(FILE *f, const struct key *k)
@@ -73,7 +80,9 @@ static void print_range(FILE *f, const struct key *k)
 {
 	if (k->high == 0)
 		return;
-	if (is_list(k)) {
+	if (is_array(k)) {
+		fprintf(f, "%.0f..%.0f each", k->low, k->high);
+	} else if (is_list(k)) {
 		fprintf(f, "%.0f..%.0f entries", k->low, k->high);
 	} else if (k->kind->show == NULL) {
 		fprintf(f, "at most %.0f bytes", k->high);

@@ -137,6 +137,33 @@ static const struct key limit_keys[] = {
 		.help = "most connections at once from one client address; 0 = no "
 			"bound",
 	},
+	{
+		.name = "handshakes_per_client",
+		.kind = &kind_integer,
+		AT(config_limits, handshakes_per_client),
+		.high = 100000,
+		.help = "most TLS handshakes a second from one client address; those "
+			"above are closed; 0 = no bound",
+	},
+	{
+		.name = "streams",
+		.kind = &kind_integer,
+		AT(config_limits, streams),
+		.preset = 100,
+		.low = 1,
+		.high = 1000,
+		.help = "most requests at once on one HTTP/2 connection of a client",
+	},
+	{
+		.name = "pending",
+		.kind = &kind_integer,
+		AT(config_limits, pending),
+		.preset = 1024,
+		.low = 1,
+		.high = UINT16_MAX,
+		.help = "most requests of each data thread that wait for a server; one "
+			"more is answered 503",
+	},
 };
 
 static void check_limits(struct reader *rd, void *base, config_setting_t *s)
@@ -202,12 +229,8 @@ static void check_admin(struct reader *rd, void *base, config_setting_t *s)
 	(void)seen_once(rd, rd->bound, span_of(socket), s, "socket");
 	free(socket);
 	a->has_listen = a->listen.text != NULL;
-	if (a->has_listen) {
-		char *key = address_canonical(&a->listen);
-
-		(void)seen_once(rd, rd->bound, span_of(key), s, "listen");
-		free(key);
-	}
+	if (a->has_listen)
+		(void)seen_once(rd, rd->bound, span_of(a->listen.text), s, "listen");
 }
 
 static const struct table table_admin = {
@@ -275,8 +298,9 @@ static const struct key root_keys[] = {
 		.name = "trusted",
 		.kind = &kind_networks,
 		.text = "[ \"127.0.0.0/8\" ]",
-		.help = "peers whose X-Forwarded-* headers count; a peer on a Unix "
-			"socket is as 127.0.0.1",
+		.help = "peers whose X-Forwarded-* and PROXY headers count; a peer on "
+			"a "
+			"Unix socket is as 127.0.0.1",
 	},
 	{
 		.name = "log",
@@ -297,6 +321,13 @@ static const struct key root_keys[] = {
 		AT(config, limits),
 		.table = &table_limits,
 		.help = "how much is accepted from clients",
+	},
+	{
+		.name = "headers",
+		.kind = &kind_group,
+		AT(config, headers),
+		.table = &table_headers,
+		.help = "what sluice adds to messages about itself",
 	},
 	{
 		.name = "pools",

@@ -60,19 +60,20 @@ static const char *kind_of_file(mode_t mode)
 	return "a device";
 }
 
-static int check_file(const struct stat *st, const char *path, struct err *err)
+/* What goes wrong here is told without the path, which stands before it. */
+static int check_file(const struct stat *st, struct err *err)
 {
 	if (!S_ISREG(st->st_mode))
-		return err_set(err, ERR_CONFIG, "%s is %s: only regular files are read",
-			path, kind_of_file(st->st_mode));
+		return err_set(err, ERR_CONFIG, "is %s: only regular files are read",
+			kind_of_file(st->st_mode));
 	if (st->st_size > CONFIG_MAX_BYTES)
 		return err_set(err, ERR_CONFIG,
-			"%s has %lld bytes: at most 4 MiB are read", path,
+			"has %lld bytes: at most 4 MiB are read",
 			(long long)st->st_size);
 	return 0;
 }
 
-static int read_all(int fd, const char *path, struct grown *to, struct err *err)
+static int read_all(int fd, struct grown *to, struct err *err)
 {
 	char part[65536];
 
@@ -80,13 +81,13 @@ static int read_all(int fd, const char *path, struct grown *to, struct err *err)
 		ssize_t got = read(fd, part, sizeof(part));
 
 		if (got == -1)
-			return err_errno(err, "cannot read %s", path);
+			return err_errno(err, "cannot be read");
 		if (got == 0)
 			return 0;
 		grown_add(to, part, (size_t)got);
 		if (to->n > CONFIG_MAX_BYTES)
 			return err_set(err, ERR_CONFIG,
-				"%s is too large: at most 4 MiB are read", path);
+				"is too large: at most 4 MiB are read");
 	}
 }
 
@@ -97,19 +98,19 @@ static int read_file(const char *path, struct grown *to, struct err *err)
 	struct stat st;
 
 	if (stat(path, &st) == -1)
-		return err_errno(err, "cannot read %s", path);
-	if (check_file(&st, path, err) != 0)
+		return err_errno(err, "cannot be read");
+	if (check_file(&st, err) != 0)
 		return -1;
 
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	int rc = -1;
 
 	if (fd == -1)
-		return err_errno(err, "cannot read %s", path);
+		return err_errno(err, "cannot be read");
 	if (fstat(fd, &st) == -1)
-		err_errno(err, "cannot read %s", path);
-	else if (check_file(&st, path, err) == 0)
-		rc = read_all(fd, path, to, err);
+		err_errno(err, "cannot be read");
+	else if (check_file(&st, err) == 0)
+		rc = read_all(fd, to, err);
 	close(fd);
 	return rc;
 }
@@ -190,7 +191,7 @@ static void include(struct loading *l, const char *from, struct span name, int d
 		add_file_text(l, add_file(l->s, path),
 			(struct span){ .p = text.p, .n = text.n }, depth + 1);
 	else
-		report_line(l->r, at, "@include: %s", err.text);
+		report_line(l->r, at, "@include: %s %s", path, err.text);
 	free(text.p);
 	free(path);
 	free(folder);
@@ -268,7 +269,7 @@ void source_read(
 	if (text == NULL)
 		rc = read_file(file, &bytes, &err);
 	else if (text->n > CONFIG_MAX_BYTES)
-		rc = err_set(&err, ERR_CONFIG, "too large: at most 4 MiB are read");
+		rc = err_set(&err, ERR_CONFIG, "is too large: at most 4 MiB are read");
 	else
 		grown_add(&bytes, text->p, text->n);
 	if (rc != 0) {
@@ -277,7 +278,8 @@ void source_read(
 		add_file_text(&l, 0, (struct span){ .p = bytes.p, .n = bytes.n }, 0);
 		if (l.too_large)
 			report_line(r, 0,
-				"too large: at most 4 MiB are read, includes counted");
+				"is too large: at most 4 MiB are read, includes "
+				"counted");
 	}
 	grown_add(&l.raw, "", 0);
 	grown_add(&l.text, "", 0);

@@ -173,11 +173,14 @@ static void path_read(
 	free(path);
 }
 
+/* How to get a file is said only of one that is not there. */
 static void complain_file(struct reader *rd, const struct key *k,
-	const config_setting_t *s, const char *what)
+	const config_setting_t *s, const char *path, int error)
 {
-	complain(rd, s, "%s%s%s", what, k->text == NULL ? "" : "; ",
-		k->text == NULL ? "" : k->text);
+	bool hint = error == ENOENT && k->text != NULL;
+
+	complain(rd, s, "%s%s: %s%s%s", path, error == EACCES ? " may not be read" : "",
+		strerror(error), hint ? "; " : "", hint ? k->text : "");
 }
 
 /* A file that must be there; its default is none. k->text: how to get one. */
@@ -195,18 +198,12 @@ static void file_read(
 	}
 
 	char *path = absolute(rd, text);
-	char *what = NULL;
 
-	if (stat(path, &st) == -1)
-		what = mem_print("%s: %s", path, strerror(errno));
+	if (stat(path, &st) == -1 || access(path, R_OK) == -1)
+		complain_file(rd, k, s, path, errno);
 	else if (!S_ISREG(st.st_mode))
-		what = mem_print("%s is not a file", path);
-	else if (access(path, R_OK) == -1)
-		what = mem_print("%s may not be read: %s", path, strerror(errno));
-	if (what != NULL)
-		complain_file(rd, k, s, what);
+		complain(rd, s, "%s is not a file", path);
 	set(k, base, path);
-	free(what);
 }
 
 static void file_preset(const struct key *k, void *base)

@@ -198,18 +198,28 @@ static void command_all(
 		"all %zu migrations are cut back to legacy", c->n_tracks);
 }
 
+/* Before the latch, so that no tunnel is asked politely first; resume ends both. */
+static void set_hard(struct track *t, const struct admin_request *q)
+{
+	if (q->hard || q->command == COMMAND_RESUME)
+		migration_set_hard(t->live, q->hard);
+}
+
 void command(void *arg, const struct admin_request *q, struct admin_reply *out)
 {
 	struct control *c = arg;
 
 	*out = (struct admin_reply){ .status = 200 };
 	if (!q->migration) {
+		for (size_t i = 0; i < c->n_tracks; i++)
+			set_hard(c->tracks[i], q);
 		command_all(c, q, out);
 		return;
 	}
 	struct track *t = track_find(c, q->migration);
 
 	if (t) {
+		set_hard(t, q);
 		command_one(c, t, q, out);
 		return;
 	}

@@ -16,6 +16,7 @@ static const struct {
 	[OPTION_VERSION] = { "--version", false },
 	[OPTION_JSON] = { "--json", false },
 	[OPTION_ALL] = { "--all", false },
+	[OPTION_HARD] = { "--hard", false },
 	[OPTION_REASON] = { "--reason", true },
 	[OPTION_GENERATION] = { "--generation", true },
 	[OPTION_SINCE] = { "--since", true },

@@ -251,6 +251,8 @@ enum ctl_exit verb_cutback(const struct args *a)
 	if (path != NULL) {
 		body = json_new_object();
 		put_reason(a, body);
+		if (a->value[OPTION_HARD] != NULL)
+			json_put_bool(body, "hard", true);
 		done = post(a, path, body);
 		json_free(body);
 	}

@@ -86,6 +86,27 @@ static void guard_notes(const char *name, const struct json *guard, FILE *f)
 	}
 }
 
+static long long tunnels_of(const struct json *m, const char *side)
+{
+	const struct json *pool = json_get(json_get(m, "pools"), side);
+
+	return json_int(json_get(pool, "tunnels"), "open", 0);
+}
+
+static void tunnel_notes(const char *name, const struct json *m, FILE *f)
+{
+	long long legacy = tunnels_of(m, "legacy"), new_ = tunnels_of(m, "new");
+
+	if (new_ > 0 && json_bool(m, "latched", false))
+		note(f,
+			"%s: %lld tunnels (WebSocket) to new are still open; sluicectl "
+			"cutback %s --hard closes them",
+			name, new_, name);
+	else if (legacy + new_ > 0)
+		note(f, "%s: %lld tunnels (WebSocket) to legacy, %lld to new", name,
+			legacy, new_);
+}
+
 static void migration_notes(const struct json *m, FILE *f)
 {
 	const char *name = json_text(m, "name", "");
@@ -108,6 +129,7 @@ static void migration_notes(const struct json *m, FILE *f)
 			"take the new one",
 			name);
 	guard_notes(name, json_get(m, "guard"), f);
+	tunnel_notes(name, m, f);
 	server_notes(json_get(json_get(m, "pools"), "legacy"), f);
 	server_notes(json_get(json_get(m, "pools"), "new"), f);
 }

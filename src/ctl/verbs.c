@@ -73,15 +73,19 @@ static const struct verb {
 		.options = CHANGE,
 		.run = verb_change },
 	{ .name = "cutback",
-		.takes = "[NAME | --all] [--reason TEXT]",
+		.takes = "[NAME | --all] [--hard] [--reason TEXT]",
 		.line = "all traffic to legacy at once, latched until resume",
-		.more = "NAME may be left out when there is one migration. With "
-			"nothing to cut\n"
-			"back it is a recorded no-op and succeeds. If sluice does not "
-			"answer:\n"
+		.more = "--hard also closes what is open to new and lives long "
+			"(WebSocket, streams of\n"
+			"events), whatever on_revert says. NAME may be left out when "
+			"there is one\n"
+			"migration. With nothing to cut back it is a recorded no-op "
+			"and succeeds.\n"
+			"If sluice does not answer:\n"
 			"kill -USR1 its process, which cuts back everything.",
 		.max = 1,
-		.options = EVERYWHERE | BIT(OPTION_ALL) | BIT(OPTION_REASON),
+		.options = EVERYWHERE | BIT(OPTION_ALL) | BIT(OPTION_HARD) |
+			   BIT(OPTION_REASON),
 		.run = verb_cutback },
 	{ .name = "decisions",
 		.takes = "[--since 2h|DATE] [--migration NAME] [--limit N] [--json]",

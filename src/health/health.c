@@ -24,6 +24,7 @@ struct health {
 	struct link probes, queue;
 	struct hash_table *by_server;
 	struct net_waker *waker;
+	struct h2_shared *h2;
 	unsigned active, epoch;
 	size_t initial_left; /* of the first update, not checked yet */
 	bool updated, settled;
@@ -32,6 +33,13 @@ struct health {
 struct net_loop *health_loop(struct health *h)
 {
 	return h->loop;
+}
+
+struct h2_shared *health_h2(struct health *h)
+{
+	if (h->h2 == NULL)
+		h->h2 = h2_shared_new(net_loop_bufs(h->loop));
+	return h->h2;
 }
 
 void health_changed(struct health *h, struct probe *p, bool up, const char *why)
@@ -106,6 +114,7 @@ void health_free(struct health *h)
 	}
 	hash_table_free(h->by_server);
 	net_waker_free(h->waker);
+	h2_shared_free(h->h2);
 	free(h);
 }
 

@@ -12,6 +12,7 @@
 #include "sluice/base/list.h"
 #include "sluice/config.h"
 #include "sluice/http/h1.h"
+#include "sluice/http/h2.h"
 #include "sluice/net/conn.h"
 #include "sluice/net/loop.h"
 
@@ -19,7 +20,14 @@ struct health;
 struct pool;
 struct server;
 
-enum probe_step { PROBE_REST, PROBE_RESOLVE, PROBE_CONNECT, PROBE_ASK, PROBE_ANSWER };
+enum probe_step {
+	PROBE_REST,
+	PROBE_RESOLVE,
+	PROBE_CONNECT,
+	PROBE_ASK,
+	PROBE_ANSWER,
+	PROBE_TALK
+};
 enum probe_name { NAME_ASKED, NAME_FOUND, NAME_UNKNOWN };
 
 /* The bytes of one HTTP check; there only while one is under way. */
@@ -30,6 +38,26 @@ struct probe_http {
 	struct http_head head;
 	struct http_field fields[HTTP_MAX_FIELDS];
 	char bytes[16 * 1024];
+};
+
+/* Bytes of a service's name; and of the message that asks for it. */
+enum { PROBE_GRPC_SERVICE_MAX = 255, PROBE_GRPC_ASK_MAX = 264 };
+
+/* One check in HTTP/2; there only while it is under way. */
+struct probe_h2 {
+	struct h2 *session;
+	struct buf out;
+	bool is_call; /* of gRPC */
+	size_t ask_n, asked;
+	char ask[PROBE_GRPC_ASK_MAX];
+	/* what came */
+	bool ended, reset, has_code, too_long;
+	unsigned status;
+	uint32_t reset_code;
+	uint64_t code; /* grpc-status */
+	size_t message_n;
+	char message[256];
+	char why[64];
 };
 
 struct probe {
@@ -52,6 +80,7 @@ struct probe {
 	struct sockaddr_storage sa;
 	socklen_t sa_len;
 	struct probe_http *http;
+	struct probe_h2 *h2;
 	enum config_health_type type; /* of the check under way */
 
 	bool checked;     /* the first check is over */
@@ -81,9 +110,35 @@ void probe_http_free(struct probe_http *h);
 enum probe_answer probe_http_take(
 	struct probe_http *h, const struct config_health *c, size_t n);
 
+const char *probe_host(const struct config_health *c, const struct config_address *a);
+bool probe_is_expected(const struct config_health *c, unsigned status);
+
+/* --- probe_h2.c ---------------------------------------------------------- */
+
+/* NULL: no memory. */
+struct probe_h2 *probe_h2_new(struct h2_shared *shared, const struct config_health *c,
+	const struct config_address *a, bool https);
+void probe_h2_free(struct probe_h2 *h, struct buf_pool *bufs);
+/* What is to be sent is in out; false: no memory. */
+bool probe_h2_write(struct probe_h2 *h);
+bool probe_h2_take(struct probe_h2 *h, struct span in); /* false: not HTTP/2 */
+/* With why, unless there is more to come. */
+enum probe_answer probe_h2_judge(struct probe_h2 *h, const struct config_health *c);
+
+/* --- probe_grpc.c -------------------------------------------------------- */
+
+enum { GRPC_UNKNOWN, GRPC_SERVING, GRPC_NOT_SERVING, GRPC_SERVICE_UNKNOWN };
+
+size_t probe_grpc_ask(char out[static PROBE_GRPC_ASK_MAX], const char *service);
+/* A whole message, with the five bytes before it; false: it is none. */
+bool probe_grpc_read(struct span in, uint64_t *status);
+const char *probe_grpc_serving(uint64_t status);
+const char *probe_grpc_code(uint64_t code);
+
 /* --- health.c ------------------------------------------------------------ */
 
 struct net_loop *health_loop(struct health *h);
+struct h2_shared *health_h2(struct health *h);
 /* p wants to be checked: at once, or when others have ended. */
 void health_queue(struct health *h, struct probe *p);
 /* A check is over, or its probe goes. */

@@ -1,10 +1,12 @@
 /*
  * probe - the checks of one server, one after the other.
  *
- * Happy path: rest, resolve the name, connect, ask, read the answer's status, rest.
+ * Happy path: rest, resolve the name, connect, ask, read the answer's status, rest; in
+ * HTTP/2 both at once: talk.
  * Ways to fail, each a failed check: the name does not resolve; the connection is
  * refused, reset or fails its handshake; no answer within the time-out; an answer
- * that is not HTTP, or has another status. A TCP check ends when it is connected, a
+ * that is not HTTP, or has another status; a call of gRPC that says anything but that
+ * it is serving. A TCP check ends when it is connected, a
  * server without checks when it has an address.
  *
  * What sluice itself lacks (memory, descriptors) says nothing about the server: such
@@ -45,6 +47,8 @@ static void let_go(struct probe *p)
 	p->conn = NULL;
 	probe_http_free(p->http);
 	p->http = NULL;
+	probe_h2_free(p->h2, net_loop_bufs(health_loop(p->health)));
+	p->h2 = NULL;
 }
 
 /* Nine lengths of rest, not any number: the loop keeps a list for each duration. */
@@ -159,10 +163,28 @@ static struct net_conn *dial(struct probe *p)
 
 	return net_connect(health_loop(p->health), (struct sockaddr *)&p->sa, p->sa_len,
 		&(struct net_target){
-			.tls = pool_tls(p->pool),
+			.tls = pool_check_tls(p->pool),
 			.server_name = name,
 			.owner = { .on_event = on_event, .arg = p },
 		});
+}
+
+static bool speaks_h2(const struct probe *p)
+{
+	return p->type == CONFIG_HEALTH_GRPC ||
+	       pool_config(p->pool)->protocol == CONFIG_H2;
+}
+
+static enum verdict begin_talk(struct probe *p)
+{
+	if (net_conn_has_tls(p->conn) && !span_eq(net_conn_alpn(p->conn), SPAN("h2")))
+		return conclude(p, false, "HTTP/2 was not agreed on");
+	p->h2 = probe_h2_new(health_h2(p->health), settings(p), &p->config->address,
+		net_conn_has_tls(p->conn));
+	if (p->h2 == NULL)
+		return OVER;
+	net_conn_want_read(p->conn, true);
+	return go(p, PROBE_TALK);
 }
 
 static enum verdict step_connect(struct probe *p)
@@ -180,6 +202,8 @@ static enum verdict step_connect(struct probe *p)
 	if (p->events & NET_OPEN) {
 		if (p->type == CONFIG_HEALTH_TCP)
 			return conclude(p, true, "connected");
+		if (speaks_h2(p))
+			return begin_talk(p);
 		p->http = probe_http_new(settings(p), &p->config->address);
 		return go(p, PROBE_ASK);
 	}
@@ -241,6 +265,58 @@ static enum verdict step_answer(struct probe *p)
 	return AGAIN;
 }
 
+/* AGAIN: all is sent that can be now. */
+static enum verdict send_frames(struct probe *p)
+{
+	struct buf *out = &p->h2->out;
+
+	for (;;) {
+		if (!probe_h2_write(p->h2))
+			return OVER;
+		if (buf_len(out) == 0)
+			return AGAIN;
+
+		struct iovec v = { .iov_base = buf_head(out), .iov_len = buf_len(out) };
+		ssize_t n = net_write(p->conn, &v, 1);
+
+		if (n == NET_BROKEN)
+			return AGAIN; /* why, it may have said */
+		if (n == NET_AGAIN) {
+			net_conn_want_write(p->conn);
+			return AGAIN;
+		}
+		buf_drop(out, (size_t)n);
+	}
+}
+
+static enum verdict step_talk(struct probe *p)
+{
+	char in[16384];
+	ssize_t n;
+
+	if (send_frames(p) == OVER)
+		return OVER;
+	switch (probe_h2_judge(p->h2, settings(p))) {
+	case ANSWER_EXPECTED:
+		return conclude(p, true, p->h2->why);
+	case ANSWER_OTHER_STATUS:
+	case ANSWER_BAD:
+		return conclude(p, false, p->h2->why);
+	case ANSWER_MORE:
+		break;
+	}
+	n = net_read(p->conn, in, sizeof(in));
+	if (n == NET_AGAIN)
+		return p->expired ? fail_late(p) : WAIT;
+	if (n == NET_EOF)
+		return conclude(p, false, "closed without an answer");
+	if (n < 0)
+		return conclude(p, false, "connection reset");
+	return probe_h2_take(p->h2, (struct span){ .p = in, .n = (size_t)n })
+		       ? AGAIN
+		       : conclude(p, false, "the answer is not HTTP/2");
+}
+
 static enum verdict step_rest(struct probe *p)
 {
 	(void)p;
@@ -256,6 +332,7 @@ static const struct {
 	[PROBE_CONNECT] = { "connect", step_connect },
 	[PROBE_ASK] = { "ask", step_ask },
 	[PROBE_ANSWER] = { "answer", step_answer },
+	[PROBE_TALK] = { "talk", step_talk },
 };
 
 /* The only place where a probe moves on; every callback ends here. */

@@ -24,8 +24,7 @@ static void expect_head(struct probe_http *h)
 	h1_response_start(&h->parser, &h->head, HTTP_GET, limits);
 }
 
-static const char *host_of(
-	const struct config_health *c, const struct config_address *a)
+const char *probe_host(const struct config_health *c, const struct config_address *a)
 {
 	if (c->host && c->host[0])
 		return c->host;
@@ -42,7 +41,7 @@ struct probe_http *probe_http_new(
 			       "User-Agent: sluice-health\r\n"
 			       "Accept: */*\r\n"
 			       "Connection: close\r\n\r\n",
-		c->path, host_of(c, a));
+		c->path, probe_host(c, a));
 	h->request_n = strlen(h->request);
 	expect_head(h);
 	return h;
@@ -56,7 +55,7 @@ void probe_http_free(struct probe_http *h)
 	free(h);
 }
 
-static bool is_expected(const struct config_health *c, unsigned status)
+bool probe_is_expected(const struct config_health *c, unsigned status)
 {
 	for (size_t i = 0; i < c->n_status; i++) {
 		if (c->status[i] == status)
@@ -89,5 +88,6 @@ enum probe_answer probe_http_take(
 		memmove(h->bytes, h->bytes + h->head.bytes, h->got);
 		expect_head(h);
 	}
-	return is_expected(c, h->head.status) ? ANSWER_EXPECTED : ANSWER_OTHER_STATUS;
+	return probe_is_expected(c, h->head.status) ? ANSWER_EXPECTED
+						    : ANSWER_OTHER_STATUS;
 }

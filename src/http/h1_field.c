@@ -29,7 +29,9 @@ static enum h1_turn take_name(
 		return take_last_line(p, c);
 	if (*c->at != ':')
 		return h1_refuse(p, H1_BAD_FIELD);
-	if (head->n_fields == p->limits.field_count || n > UINT16_MAX)
+	if (head->n_fields == p->limits.field_count)
+		return h1_refuse(p, H1_TOO_MANY_FIELDS);
+	if (n > UINT16_MAX)
 		return h1_refuse(p, H1_HEAD_TOO_LARGE);
 
 	p->colon = h1_offset(c, c->at);

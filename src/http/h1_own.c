@@ -8,6 +8,10 @@ enum { OUR_TEXT_MAX = 640 };
 /* RFC 9110, 15.5.6 wants them named; 200 answers an OPTIONS that was for us. */
 static const char allow[] = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
 
+/* RFC 9110, 15.5.22 and RFC 6455, 4.2.2. */
+static const char websocket[] = "Upgrade: websocket\r\nConnection: upgrade\r\n"
+				"Sec-WebSocket-Version: 13\r\n";
+
 static char *put_status_line(char *w, unsigned status)
 {
 	w = h1_put(w, SPAN("HTTP/1.1 "));
@@ -68,6 +72,8 @@ static char *put_fields(char *w, const struct h1_own *o)
 	w = h1_put(w, SPAN("Content-Type: text/plain\r\nCache-Control: no-store\r\n"));
 	if (o->status == 405 || o->status == 200)
 		w = h1_put(w, span_of(allow));
+	if (o->status == 426)
+		w = h1_put(w, span_of(websocket));
 	if (o->retry_after_s > 0)
 		w = put_decimal_line(w, SPAN("Retry-After: "), o->retry_after_s);
 	w = put_line(w, SPAN("Location: "), o->location);

@@ -202,6 +202,18 @@ static void choose_framing(struct h1_parser *p, struct http_head *head)
 		head->framing = p->response ? HTTP_UNTIL_CLOSE : HTTP_NO_BODY;
 }
 
+/* A WebSocket begins with a GET (RFC 6455, 4.1). */
+static bool is_websocket(const struct http_head *head)
+{
+	const struct http_field *f = head->fields;
+
+	for (; head->method == HTTP_GET && f < head->fields + head->n_fields; f++)
+		if (f->id == HTTP_N_UPGRADE &&
+			http_has_item(http_field_value(head, f), SPAN("websocket")))
+			return true;
+	return false;
+}
+
 /* h2c never (the client would speak HTTP/2 around our rules), HTTP/1.0 never (RFC 9110,
  * 7.8), and not with a body, which would have to end before the new protocol begins. */
 static bool may_upgrade(const struct http_head *head)
@@ -231,8 +243,10 @@ static bool conclude_request(struct h1_parser *p, struct http_head *head)
 		(head->minor == 0 || head->framing == HTTP_NO_BODY ||
 			(head->framing == HTTP_LENGTH && head->length == 0)))
 		head->expect_continue = false;
-	if ((p->options & H1_UPGRADE) != 0 && has_come(p, HTTP_N_UPGRADE))
+	if ((p->options & H1_UPGRADE) != 0 && has_come(p, HTTP_N_UPGRADE)) {
 		head->upgrade = may_upgrade(head);
+		head->tunnel = head->upgrade && is_websocket(head);
+	}
 	return true;
 }
 

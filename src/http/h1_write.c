@@ -6,7 +6,7 @@
 
 #include "http_priv.h"
 
-/* Names, blanks and numbers of all the lines that are ours. */
+/* Names, blanks and numbers of all the lines that are ours, Via and Forwarded too. */
 enum { OUR_LINES_MAX = 512, LINE_EXTRA = 4 };
 
 /* Fields that are ours to write. */
@@ -116,6 +116,19 @@ static char *put_upgrade(char *w, const struct http_head *h)
 	return h1_put(w, SPAN("Connection: upgrade\r\n"));
 }
 
+/* One more hop, behind those that came (RFC 9110, 7.6.3). */
+static char *put_via(
+	char *w, const struct http_head *h, bool from_h2, struct span pseudonym)
+{
+	if (from_h2)
+		w = h1_put(w, SPAN("Via: 2 "));
+	else
+		w = h->minor == 0 ? h1_put(w, SPAN("Via: 1.0 "))
+				  : h1_put(w, SPAN("Via: 1.1 "));
+	w = h1_put(w, pseudonym);
+	return h1_put(w, SPAN("\r\n"));
+}
+
 /* --- requests ------------------------------------------------------------- */
 
 /* All that came, in order, with the peer's own address behind it. */
@@ -133,6 +146,57 @@ static char *put_forwarded_for(
 	}
 	w = h1_put(w, forward->client_ip);
 	return h1_put(w, SPAN("\r\n"));
+}
+
+static char *put_quoted(char *w, struct span before, struct span s, struct span behind)
+{
+	w = h1_put(w, before);
+	w = h1_put(w, s);
+	return h1_put(w, behind);
+}
+
+/* RFC 7239, 6: colons and brackets want quotes; who has no address is unknown. */
+static char *put_node(char *w, struct span ip)
+{
+	if (ip.n > 0 && memchr(ip.p, ':', ip.n) != NULL)
+		return put_quoted(w, SPAN("\"["), ip, SPAN("]\""));
+	if (ip.n > 0 && ip.p[0] >= '0' && ip.p[0] <= '9')
+		return h1_put(w, ip);
+	return h1_put(w, SPAN("unknown"));
+}
+
+/* All that came from a trusted peer, in order, with our own element behind it. */
+static char *put_forwarded_element(
+	char *w, const struct http_head *h, const struct h1_forward *forward)
+{
+	struct span host = http_text(h, h->host);
+
+	w = h1_put(w, SPAN("Forwarded: "));
+	for (size_t i = 0; forward->trusted && i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+
+		if (f->id != HTTP_N_FORWARDED || f->dropped || f->value_n == 0)
+			continue;
+		w = h1_put(w, http_field_value(h, f));
+		w = h1_put(w, SPAN(", "));
+	}
+	w = h1_put(w, SPAN("for="));
+	w = put_node(w, forward->client_ip);
+	if (host.n > 0 && http_is_token(host))
+		w = put_quoted(w, SPAN(";host="), host, SPAN(""));
+	else if (host.n > 0)
+		w = put_quoted(w, SPAN(";host=\""), host, SPAN("\""));
+	return forward->tls ? h1_put(w, SPAN(";proto=https\r\n"))
+			    : h1_put(w, SPAN(";proto=http\r\n"));
+}
+
+/* By option: kept out of the way of those who have not asked for it. */
+__attribute__((noinline)) static char *put_hop(
+	char *w, const struct http_head *h, const struct h1_forward *f)
+{
+	if (f->forwarded)
+		w = put_forwarded_element(w, h, f);
+	return f->via.n > 0 ? put_via(w, h, f->from_h2, f->via) : w;
 }
 
 static bool is_told(
@@ -187,6 +251,8 @@ static uint32_t request_skips(const struct http_head *h, const struct h1_forward
 
 	if (!f->trusted)
 		skips |= UNTRUSTED_SKIPS;
+	if (f->forwarded)
+		skips |= h1_bit(HTTP_N_FORWARDED);
 	if (!h->expect_continue)
 		skips |= h1_bit(HTTP_N_EXPECT);
 	if (h->method == HTTP_OPTIONS)
@@ -197,7 +263,9 @@ static uint32_t request_skips(const struct http_head *h, const struct h1_forward
 int h1_write_request(struct buf_pool *pool, struct buf *out, const struct http_head *h,
 	const struct h1_forward *f)
 {
-	size_t room = room_for(h) + f->client_ip.n + f->request_id.n + f->host.n;
+	/* Address and host may stand there twice: X-Forwarded-*, Forwarded. */
+	size_t room = room_for(h) + h->host.n + 2 * f->client_ip.n + f->request_id.n +
+		      f->host.n + f->via.n;
 
 	if (!buf_reserve(pool, out, room))
 		return -1;
@@ -212,6 +280,8 @@ int h1_write_request(struct buf_pool *pool, struct buf *out, const struct http_h
 	if (h->method == HTTP_OPTIONS)
 		w = put_max_forwards(w, h);
 	w = put_forwarded(w, h, f);
+	if (f->via.n > 0 || f->forwarded)
+		w = put_hop(w, h, f);
 	w = put_request_connection(w, h, f);
 	w = put_framing(w, h->framing, h->length);
 	w = h1_put(w, SPAN("\r\n"));
@@ -260,7 +330,7 @@ static char *put_response_framing(
 int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_head *h,
 	const struct h1_answer *a)
 {
-	size_t room = room_for(h);
+	size_t room = room_for(h) + a->via.n;
 
 	assert(a->client_minor > 0 || a->framing != HTTP_CHUNKED);
 	if (!buf_reserve(pool, out, room))
@@ -269,6 +339,8 @@ int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_
 	char *w = buf_tail(out);
 	w = put_status_line(w, h);
 	w = put_fields(w, h, h1_bit(HTTP_N_CONTENT_LENGTH));
+	if (a->via.n > 0)
+		w = put_via(w, h, a->from_h2, a->via);
 	if (!a->interim) {
 		w = put_response_connection(w, a);
 		w = put_response_framing(w, h, a);

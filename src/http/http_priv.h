@@ -2,7 +2,8 @@
 #ifndef SLUICE_HTTP_PRIV_H
 #define SLUICE_HTTP_PRIV_H
 
-#include "sluice/http/h1.h"
+#include "sluice/base/list.h"
+#include "sluice/http/h2.h"
 
 /* --- bytes ---------------------------------------------------------------- */
 
@@ -113,6 +114,140 @@ static inline uint32_t h1_bit(enum http_name id)
 {
 	return UINT32_C(1) << id;
 }
+
+/* --- h2 sessions ---------------------------------------------------------- */
+
+/* nghttp2's memory: objects of a few sizes, each kept for the next taker. */
+enum { H2_SIZES = 8 };
+
+struct h2_shared {
+	struct buf_pool *bufs;
+	struct slab size[H2_SIZES];
+	struct slab sessions, streams, heads;
+	struct nghttp2_session_callbacks *callbacks;
+	struct nghttp2_option *options;
+};
+
+/* A bucket of what a peer may do for nothing; the clock is asked when it is empty. */
+struct h2_bucket {
+	uint32_t left;
+	uint64_t since_ms;
+};
+
+enum { H2_FRAME_HEAD = 9, H2_MAGIC = 24, H2_RECENT = 64 };
+
+/* Reads the heads of frames as they pass, before nghttp2 does (h2_flood.c). */
+struct h2_watch {
+	unsigned char head[H2_FRAME_HEAD];
+	uint8_t head_n;
+	uint8_t continuations; /* of the header block under way */
+	bool in_block;         /* one is */
+	uint32_t skip;         /* of the payload, or of the client's magic */
+	const char *fed; /* of what is being received: nghttp2 has it up to here */
+	uint32_t last;   /* the highest stream so far */
+	uint32_t gap_from, gap_to; /* ids that it left out at last */
+	/* Streams that we reset lately: what was on its way may still come. Of those up
+	 * to forgotten we do not know any more. */
+	uint32_t recent[H2_RECENT], n_recent, forgotten;
+	struct h2_bucket bucket[H2_N_FLOODS];
+};
+
+/* A header block as it comes in: lines of text, so that HTTP/1 can copy them. */
+struct h2_head {
+	struct buf text;
+	uint64_t counted; /* as SETTINGS_MAX_HEADER_LIST_SIZE counts */
+	enum h1_bad why;
+	unsigned cookies;
+	struct http_text scheme, protocol;
+	struct http_head head;
+	struct http_field fields[HTTP_MAX_FIELDS];
+};
+
+struct h2_stream {
+	struct link link; /* in h2->streams */
+	void *owner;
+	int32_t id;
+	uint32_t unconsumed; /* given to the owner, and not yet passed on */
+	struct buf text;     /* our own answer's body, or the trailers to be sent */
+	enum http_method method;
+	bool is_tunnel;
+	bool has_head;   /* the peer's final head has come */
+	bool peer_ended; /* its END_STREAM has come */
+	bool responded;  /* server: the final head is on its way */
+	bool has_body;   /* there is something to pull */
+	bool has_own;    /* text is the body */
+	bool has_trailers;
+	bool pulled; /* all of the body has been */
+	bool ended;  /* our END_STREAM was sent */
+	bool reset;  /* RST_STREAM is on its way: nothing more happens */
+	bool ours;   /* it was our wish */
+};
+
+struct h2 {
+	struct nghttp2_session *ng;
+	struct h2_shared *shared;
+	const struct h2_events *events;
+	void *arg;
+	struct h2_limits limits;
+	struct link streams;
+	size_t n_streams;
+	struct h2_head *head; /* the header block under way, or NULL */
+	struct buf *out;      /* during h2_write */
+	size_t out_start;     /* buf_len(out) then */
+	size_t out_end;       /* it should not pass this */
+	struct h2_watch watch;
+	uint32_t code;       /* the session is to end for this */
+	enum h2_flood flood; /* H2_N_FLOODS: it was none */
+	uint8_t drain;       /* GOAWAYs of ours: none, the notice, the last */
+	bool server;
+	bool broken; /* nothing more is taken in */
+	bool dead;   /* nothing more can be said */
+};
+
+/* Each file of the codec names its callbacks to nghttp2. */
+void h2_receive_callbacks(struct nghttp2_session_callbacks *c);
+void h2_send_callbacks(struct nghttp2_session_callbacks *c);
+/* Queues a final head, and the body behind it as the owner or s->text gives it. nv: n of
+ * nghttp2's pairs. Returns the stream's id, or below 0. */
+int32_t h2_send_message(
+	struct h2 *h, struct h2_stream *s, const void *nv, size_t n) MUST_USE;
+int h2_shared_open(struct h2 *h) MUST_USE; /* h->ng; 0 or -1 */
+
+/* Ends the session for code: a GOAWAY is queued, owners hear of it. */
+void h2_break(struct h2 *h, uint32_t code);
+void h2_drain(struct h2 *h);
+extern const uint8_t h2_drain_ping[8];
+
+void h2_watch_start(struct h2 *h);
+/* Looks at all of in, and feeds it to nghttp2 but for what makes h->code. */
+void h2_watch_in(struct h2 *h, struct span in);
+void h2_watch_reset(struct h2 *h, uint32_t id); /* we sent RST_STREAM */
+void h2_feed(struct h2 *h, const char *end);
+void h2_flooded(struct h2 *h, enum h2_flood kind);
+/* Takes one out of a bucket; when there is none, h->code and h->flood are set. */
+void h2_spend(struct h2 *h, enum h2_flood kind);
+void h2_refund(struct h2 *h, enum h2_flood kind, uint32_t n);
+
+struct h2_stream *h2_stream_new(struct h2 *h, int32_t id);
+void h2_stream_free(struct h2 *h, struct h2_stream *s);
+struct h2_stream *h2_stream_find(struct h2 *h, int32_t id); /* NULL: it is over */
+void h2_stream_reset(struct h2 *h, struct h2_stream *s, uint32_t code);
+/* What its owner has not passed on is no longer held against the peer. */
+void h2_stream_return(struct h2 *h, struct h2_stream *s);
+/* Our half is sent; nobody waits for the rest of the peer's. */
+void h2_stream_finish(struct h2 *h, struct h2_stream *s);
+
+bool h2_head_start(struct h2 *h);
+void h2_head_end(struct h2 *h);
+/* False: no honest peer sends that much; h->code. */
+bool h2_head_take(struct h2 *h, struct span name, struct span value);
+/* Each returns why it is refused. */
+enum h1_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended);
+enum h1_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended);
+enum h1_bad h2_head_trailers(struct h2 *h);
+
+/* Queues the trailers that wait in s->text. */
+int h2_queue_trailers(struct h2 *h, struct h2_stream *s) MUST_USE;
 
 /* --- writing -------------------------------------------------------------- */
 

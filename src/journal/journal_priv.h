@@ -165,7 +165,7 @@ int spool_bound(struct store *s, struct err *err) MUST_USE;
 /* Forgets some of the samples older than a week. */
 int spool_prune(struct store *s, struct err *err);
 
-/* --- forward.c, session.c, pipeline.c, wire.c: PostgreSQL --- */
+/* --- forward.c, session.c, target.c, pipeline.c, wire.c: PostgreSQL --- */
 
 struct forward;
 
@@ -192,10 +192,28 @@ bool forward_is_finished(const struct forward *f);
  * password from it. */
 bool session_is_conninfo(const char *text);
 
-struct session { /* conn NULL: none */
+enum { TARGET_PORT = 5432 }; /* asked along with a host; libpq goes by its own */
+
+/* A host that libpq would look up, blocking; and what was found. */
+struct target {
+	char host[256];
+	unsigned n;
+	char hosts[2048], addresses[512]; /* n of each, joined by commas */
+};
+
+/* False: no name, several, or one that is none of our business (a folder of sockets, a
+ * service's, an address is given beside it). */
+bool target_of(struct target *t, const char *conninfo);
+/* As far as there is room. */
+void target_add(struct target *t, const struct sockaddr *sa, socklen_t len);
+
+struct session { /* conn NULL: none, or its host is looked up */
 	struct net_loop *loop;
 	void (*on_event)(void *arg);
 	void *arg;
+	const char *conninfo;
+	struct target target;
+	struct net_lookup *lookup;
 	struct pg_conn *conn;
 	struct net_fd *fd;
 	unsigned events;     /* not looked at yet */
@@ -209,7 +227,8 @@ void session_init(
 void session_end(struct session *s);
 /* Why the last call failed; valid until session_end. */
 const char *session_trouble(const struct session *s);
-/* Not blocking, but for the lookup of a name. Then, on each event, _go_on. */
+/* Not blocking, but where target_of says no to a name. Then, on each event, _go_on.
+ * conninfo stays until session_end. */
 enum session_result session_start(struct session *s, const char *conninfo);
 enum session_result session_go_on(struct session *s);
 /* Asks whether rows can be written; then, on each event, _answered. */

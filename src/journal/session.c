@@ -2,6 +2,8 @@
  * Sessions with PostgreSQL: libpq's connection together with the watcher of its
  * descriptor, how it is opened, and whether rows can be written in it.
  */
+#include <stdio.h>
+
 #include <libpq-fe.h>
 
 #include "journal_priv.h"
@@ -25,8 +27,10 @@ void session_init(
 
 void session_end(struct session *s)
 {
+	net_resolve_cancel(s->lookup);
 	net_fd_free(s->fd);
 	PQfinish(s->conn);
+	s->lookup = NULL;
 	s->fd = NULL;
 	s->conn = NULL;
 	s->events = 0;
@@ -92,20 +96,19 @@ static void on_notice(void *arg, const struct pg_result *r)
 	(void)r;
 }
 
-/* Our settings come first and the operator's last, so that theirs win. */
-enum session_result session_start(struct session *s, const char *conninfo)
+/* Our settings come first and the operator's behind them, so that theirs win; what was
+ * looked up comes last. The name stays beside its addresses: TLS verifies it. */
+static enum session_result connect_now(struct session *s)
 {
 	static const char *const keys[] = { "client_encoding",
 		"fallback_application_name", "keepalives_idle", "keepalives_interval",
-		"keepalives_count", "tcp_user_timeout", "dbname", NULL };
+		"keepalives_count", "tcp_user_timeout", "dbname", "host", "hostaddr",
+		NULL };
+	bool found = s->target.n > 0;
 	const char *const values[] = { "UTF8", "sluice", "10", "5", "3", "20000",
-		conninfo, NULL };
+		s->conninfo, found ? s->target.hosts : NULL,
+		found ? s->target.addresses : NULL, NULL };
 
-	if (!session_is_conninfo(conninfo)) {
-		wire_trouble("journal.postgres is no connection string", s->objection,
-			sizeof(s->objection));
-		return SESSION_FAILED;
-	}
 	s->conn = PQconnectStartParams(keys, values, 1);
 	if (s->conn == NULL || PQstatus(s->conn) == CONNECTION_BAD)
 		return SESSION_FAILED;
@@ -114,8 +117,47 @@ enum session_result session_start(struct session *s, const char *conninfo)
 	return SESSION_MORE;
 }
 
+static void on_address(void *arg, const struct sockaddr *sa, socklen_t len)
+{
+	struct session *s = arg;
+
+	if (sa != NULL) {
+		target_add(&s->target, sa, len);
+		return;
+	}
+	s->lookup = NULL;
+	s->on_event(s->arg);
+}
+
+static enum session_result looked_up(struct session *s)
+{
+	if (s->lookup != NULL)
+		return SESSION_MORE;
+	if (s->target.n > 0)
+		return connect_now(s);
+	(void)snprintf(s->objection, sizeof(s->objection),
+		"no address found for %.200s", s->target.host);
+	return SESSION_FAILED;
+}
+
+enum session_result session_start(struct session *s, const char *conninfo)
+{
+	if (!session_is_conninfo(conninfo)) {
+		wire_trouble("journal.postgres is no connection string", s->objection,
+			sizeof(s->objection));
+		return SESSION_FAILED;
+	}
+	s->conninfo = conninfo;
+	if (target_of(&s->target, conninfo))
+		s->lookup = net_resolve_all(
+			s->loop, s->target.host, TARGET_PORT, on_address, s);
+	return s->lookup != NULL ? SESSION_MORE : connect_now(s);
+}
+
 enum session_result session_go_on(struct session *s)
 {
+	if (s->conn == NULL)
+		return looked_up(s);
 	if (s->events == 0)
 		return SESSION_MORE;
 	s->events = 0;

@@ -28,7 +28,8 @@ struct net_acceptor {
 	ev_io io;
 	struct net_loop *loop;
 	struct net_accept to;
-	struct net_timer timer;
+	struct net_timer pause, retire; /* a pause is one of a retiring listener too */
+	struct leaving *leaving;
 	void (*on_gone)(void *);
 	void *gone_arg;
 };
@@ -40,16 +41,8 @@ static void on_pause_over(void *arg)
 	ev_io_start(a->loop->ev, &a->io);
 }
 
-void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer)
+static void begin(struct net_acceptor *a, struct net_conn *c, struct net_tls *tls)
 {
-	struct net_tls *tls = a->to.tls != NULL ? a->to.tls(a->to.arg) : NULL;
-	struct net_conn *c = conn_new(a->loop, fd, peer);
-
-	if (c == NULL) {
-		close(fd);
-		return;
-	}
-	c->accepted = true;
 	c->state = CONN_OPEN;
 	if (tls != NULL && tls_attach(c, tls, NULL) != 0) {
 		/* Who admitted it has counted it, and must hear of its end. */
@@ -62,17 +55,48 @@ void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *p
 		c->state = CONN_HANDSHAKE;
 		conn_wait(c, EV_READ);
 	}
+}
+
+/* TLS takes no memory before its turn has come. */
+static void begin_with_header(struct net_conn *c, struct net_tls *tls)
+{
+	c->tls = tls != NULL ? net_tls_ref(tls) : NULL;
+	c->state = CONN_HEADER;
+	conn_wait(c, EV_READ);
+}
+
+void net_acceptor_adopt(
+	struct net_acceptor *a, int fd, const struct sockaddr *peer, unsigned admission)
+{
+	struct net_tls *tls = a->to.tls != NULL ? a->to.tls(a->to.arg) : NULL;
+	struct net_conn *c = conn_new(a->loop, fd, peer);
+
+	if (c == NULL) {
+		close(fd);
+		if (a->to.on_lost != NULL)
+			a->to.on_lost(a->to.arg, peer, admission);
+		return;
+	}
+	c->accepted = true;
+	c->admission = (uint8_t)admission;
+	if (admission & NET_ADMIT_PROXIED)
+		begin_with_header(c, tls);
+	else
+		begin(a, c, tls);
 	a->to.on_accept(a->to.arg, c);
 }
 
 static void take(struct net_acceptor *a, int fd, const struct sockaddr *peer)
 {
-	if (a->to.admit != NULL && !a->to.admit(a->to.arg, peer)) {
+	unsigned admission =
+		a->to.admit != NULL ? a->to.admit(a->to.arg, peer) : NET_ADMIT;
+
+	if (admission == NET_REFUSE) {
 		close(fd);
 		return;
 	}
-	if (a->to.elsewhere == NULL || !a->to.elsewhere(a->to.arg, fd, peer))
-		net_acceptor_adopt(a, fd, peer);
+	if (a->to.elsewhere == NULL || !a->to.elsewhere(a->to.arg, fd, peer, admission))
+		net_acceptor_adopt(a, fd, peer, admission);
 }
 
 static void pause_for(struct net_acceptor *a, int error)
@@ -83,7 +107,7 @@ static void pause_for(struct net_acceptor *a, int error)
 		log_error("cannot accept", "error=%s repeated=%u", strerror(error),
 			log_held(&gate));
 	ev_io_stop(a->loop->ev, &a->io);
-	net_timer_set(&a->timer, PAUSE_MS);
+	net_timer_set(&a->pause, PAUSE_MS);
 }
 
 /* False when the queue is empty or must wait. */
@@ -122,19 +146,16 @@ static void on_acceptable(struct ev_loop *ev, ev_io *w, int revents)
 		continue;
 }
 
-struct net_acceptor *net_acceptor_new(
-	struct net_loop *l, int fd, const struct net_accept *to)
+void net_acceptor_free(struct net_acceptor *a)
 {
-	struct net_acceptor *a = mem_zero(sizeof(*a));
-
-	a->loop = l;
-	a->to = *to;
-	net_timer_init(&a->timer, l, on_pause_over, a);
-	ev_io_init(&a->io, on_acceptable, fd, EV_READ);
-	ev_set_priority(&a->io, EV_MINPRI); /* kept connections first */
-	a->io.data = a;
-	ev_io_start(l->ev, &a->io);
-	return a;
+	if (a == NULL)
+		return;
+	ev_io_stop(a->loop->ev, &a->io);
+	net_timer_stop(&a->pause);
+	net_timer_stop(&a->retire);
+	close(a->io.fd);
+	listen_left(a->leaving);
+	free(a);
 }
 
 static void on_retired(void *arg)
@@ -147,6 +168,22 @@ static void on_retired(void *arg)
 		continue;
 	net_acceptor_free(a);
 	on_gone(gone_arg);
+}
+
+struct net_acceptor *net_acceptor_new(
+	struct net_loop *l, int fd, const struct net_accept *to)
+{
+	struct net_acceptor *a = mem_zero(sizeof(*a));
+
+	a->loop = l;
+	a->to = *to;
+	net_timer_init(&a->pause, l, on_pause_over, a);
+	net_timer_init(&a->retire, l, on_retired, a);
+	ev_io_init(&a->io, on_acceptable, fd, EV_READ);
+	ev_set_priority(&a->io, EV_MINPRI); /* kept connections first */
+	a->io.data = a;
+	ev_io_start(l->ev, &a->io);
+	return a;
 }
 
 /* Drops segments whose flags are SYN without ACK. */
@@ -173,19 +210,6 @@ void net_acceptor_retire(struct net_acceptor *a, void (*on_gone)(void *arg), voi
 	a->on_gone = on_gone;
 	a->gone_arg = arg;
 	drop_syns(a->io.fd);
-	net_timer_stop(&a->timer);
-	net_timer_init(&a->timer, a->loop, on_retired, a);
-	net_timer_set(&a->timer, RETIRE_MS);
-	if (!ev_is_active(&a->io))
-		ev_io_start(a->loop->ev, &a->io);
-}
-
-void net_acceptor_free(struct net_acceptor *a)
-{
-	if (a == NULL)
-		return;
-	ev_io_stop(a->loop->ev, &a->io);
-	net_timer_stop(&a->timer);
-	close(a->io.fd);
-	free(a);
+	a->leaving = listen_leaves(a->io.fd);
+	net_timer_set(&a->retire, RETIRE_MS);
 }

@@ -149,6 +149,9 @@ void conn_on_io(struct ev_loop *ev, ev_io *w, int revents)
 
 	(void)ev;
 	switch ((enum conn_state)c->state) {
+	case CONN_HEADER:
+		conn_on_header(c);
+		return;
 	case CONN_CONNECTING:
 	case CONN_HANDSHAKE:
 		conn_step_open(c, revents);
@@ -183,13 +186,30 @@ static ssize_t plain_read(struct net_conn *c, void *p, size_t n)
 	return got;
 }
 
+/* What came together with a PROXY header. */
+static ssize_t early_read(struct net_conn *c, void *p, size_t n)
+{
+	if (n > c->stash_n)
+		n = c->stash_n;
+	memcpy(p, c->stash, n);
+	c->stash_n -= (uint32_t)n;
+	memmove(c->stash, c->stash + n, c->stash_n);
+	c->more = c->stash_n > 0;
+	if (!c->more) {
+		free(c->stash);
+		c->stash = NULL;
+	}
+	tell_more(c);
+	return (ssize_t)n;
+}
+
 ssize_t net_read(struct net_conn *c, void *p, size_t n)
 {
 	ssize_t got;
 
 	assert(c->state == CONN_OPEN && n > 0);
 	if (c->ssl == NULL)
-		return plain_read(c, p, n);
+		return c->stash_n == 0 ? plain_read(c, p, n) : early_read(c, p, n);
 	got = tls_read(c, p, n);
 	tell_more(c);
 	return got;
@@ -213,10 +233,10 @@ static ssize_t plain_write(struct net_conn *c, const struct iovec *iov, int n_io
 ssize_t net_write(struct net_conn *c, const struct iovec *iov, int n_iov)
 {
 	assert(c->state == CONN_OPEN && n_iov > 0);
-	if (c->ssl == NULL)
-		return plain_write(c, iov, n_iov);
 	if (c->out_n > 0)
 		return NET_AGAIN;
+	if (c->ssl == NULL)
+		return plain_write(c, iov, n_iov);
 	return tls_write(c, iov, n_iov);
 }
 
@@ -273,19 +293,25 @@ const struct sockaddr *net_conn_peer(const struct net_conn *c)
 	return &c->peer.any;
 }
 
+void net_conn_local(const struct net_conn *c, union net_address *out)
+{
+	socklen_t len = sizeof(*out);
+
+	memset(out, 0, sizeof(*out));
+	out->any.sa_family = AF_UNIX;
+	if (c->told_local != NULL)
+		*out = *c->told_local;
+	else
+		(void)getsockname(c->io.fd, &out->any, &len); /* else: no address */
+}
+
 void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in4;
-		struct sockaddr_in6 in6;
-	} sa = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(sa);
+	union net_address sa;
 	char ip[INET6_ADDRSTRLEN];
 
 	out[0] = '\0';
-	if (getsockname(c->io.fd, &sa.any, &len) == -1)
-		return;
+	net_conn_local(c, &sa);
 	if (sa.any.sa_family == AF_INET &&
 		inet_ntop(AF_INET, &sa.in4.sin_addr, ip, sizeof(ip)) != NULL)
 		(void)snprintf(out, out_n, "%s:%u", ip, ntohs(sa.in4.sin_port));
@@ -294,9 +320,14 @@ void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n)
 		(void)snprintf(out, out_n, "[%s]:%u", ip, ntohs(sa.in6.sin6_port));
 }
 
+unsigned net_conn_admission(const struct net_conn *c)
+{
+	return c->admission;
+}
+
 bool net_conn_has_tls(const struct net_conn *c)
 {
-	return c->ssl != NULL;
+	return c->tls != NULL;
 }
 
 struct span net_conn_alpn(const struct net_conn *c)
@@ -327,8 +358,10 @@ static void close_now(struct net_conn *c, bool goodbye)
 	net_timer_stop(&c->timer);
 	list_remove(&c->link);
 	tls_detach(c, goodbye);
+	net_tls_unref(c->tls); /* whose turn had not come */
 	free(c->out);
 	free(c->stash);
+	free(c->told_local);
 	close(c->io.fd);
 	loop_bury(c);
 }

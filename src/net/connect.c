@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -12,7 +13,7 @@
 
 enum { SERVERS_FIRST = 1 };
 
-static void opened(struct net_conn *c)
+void conn_opened(struct net_conn *c)
 {
 	c->state = CONN_OPEN;
 	ev_io_stop(c->loop->ev, &c->io);
@@ -20,13 +21,13 @@ static void opened(struct net_conn *c)
 	conn_report(c, NET_OPEN);
 }
 
-static void step_handshake(struct net_conn *c)
+void conn_step_handshake(struct net_conn *c)
 {
 	int left;
 
 	switch (tls_handshake(c)) {
 	case TLS_DONE:
-		opened(c);
+		conn_opened(c);
 		return;
 	case TLS_WAIT:
 		left = conn_flush(c);
@@ -59,6 +60,14 @@ static enum net_failure failure_of(int error)
 	}
 }
 
+static void open_plain(struct net_conn *c)
+{
+	if (c->out_n > 0 && conn_flush(c) == NET_BROKEN)
+		conn_fail(c, NET_RESET);
+	else
+		conn_opened(c);
+}
+
 void conn_step_open(struct net_conn *c, int revents)
 {
 	int error = 0;
@@ -77,12 +86,12 @@ void conn_step_open(struct net_conn *c, int revents)
 			return;
 		}
 		if (c->ssl == NULL) {
-			opened(c);
+			open_plain(c);
 			return;
 		}
 		c->state = CONN_HANDSHAKE;
 	}
-	step_handshake(c);
+	conn_step_handshake(c); /* a prefix leaves together with the ClientHello */
 }
 
 /* Begins to connect; what fails at once is reported on the next turn. */
@@ -101,6 +110,15 @@ static void begin(struct net_conn *c, const struct sockaddr *sa, socklen_t len)
 	conn_wait(c, EV_WRITE);
 }
 
+static void keep_prefix(struct net_conn *c, struct span prefix)
+{
+	if (prefix.n == 0)
+		return;
+	c->out = mem_alloc(prefix.n);
+	memcpy(c->out, prefix.p, prefix.n);
+	c->out_n = (uint32_t)prefix.n;
+}
+
 struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 	socklen_t len, const struct net_target *target)
 {
@@ -115,6 +133,7 @@ struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 		return NULL;
 	}
 	c->owner = target->owner;
+	keep_prefix(c, target->prefix);
 	/* Before clients in each turn: what a server has said, or that it has closed,
 	 * is known before the next request could take the connection for a good one. */
 	ev_set_priority(&c->io, SERVERS_FIRST);

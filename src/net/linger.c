@@ -5,6 +5,7 @@
  * Closing at once with unread bytes in the socket makes the kernel send a reset, and a
  * reset can destroy the answer before the peer has read it (RFC 9112, 9.6).
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "sluice/net/conn.h"
@@ -41,6 +42,15 @@ static void shut(struct net_conn *c)
 	(void)shutdown(c->io.fd, SHUT_WR);
 	net_timer_set(&c->timer, LINGER_MS);
 	conn_wait(c, EV_READ);
+}
+
+void net_conn_shut(struct net_conn *c)
+{
+	assert(c->state == CONN_OPEN);
+	if (c->ssl != NULL)
+		tls_shut(c);
+	else if (c->out_n == 0)
+		(void)shutdown(c->io.fd, SHUT_WR);
 }
 
 void conn_on_linger(struct net_conn *c, int revents)

@@ -33,11 +33,60 @@ static void free_closed(struct net_loop *l)
 	}
 }
 
+/* Those that come while these run have their turn next, without a sleep before it. */
+static void run_tasks(struct net_loop *l)
+{
+	struct link now;
+
+	list_init(&now);
+	list_take(&now, &l->tasks);
+	while (!list_empty(&now)) {
+		struct net_task *t = LIST_ENTRY(now.next, struct net_task, link);
+
+		list_remove(&t->link);
+		t->run(t->arg);
+	}
+	if (!list_empty(&l->tasks))
+		ev_idle_start(l->ev, &l->no_sleep);
+	else
+		ev_idle_stop(l->ev, &l->no_sleep);
+}
+
 static void on_before_poll(struct ev_loop *ev, ev_prepare *w, int revents)
 {
+	struct net_loop *l = w->data;
+
 	(void)ev;
 	(void)revents;
-	free_closed(w->data);
+	run_tasks(l);
+	free_closed(l);
+}
+
+static void on_idle(struct ev_loop *ev, ev_idle *w, int revents)
+{
+	(void)ev;
+	(void)w;
+	(void)revents;
+}
+
+void net_task_init(
+	struct net_task *t, struct net_loop *l, void (*run)(void *), void *arg)
+{
+	list_init(&t->link);
+	t->loop = l;
+	t->run = run;
+	t->arg = arg;
+}
+
+void net_task_later(struct net_task *t)
+{
+	if (list_empty(&t->link))
+		list_push(&t->loop->tasks, &t->link);
+}
+
+void net_task_cancel(struct net_task *t)
+{
+	list_remove(&t->link);
 }
 
 /* Releases c's memory when the current events are over. */
@@ -57,6 +106,7 @@ struct net_loop *net_loop_new(size_t user_bytes)
 	l->now_ns = clock_mono_ns();
 	list_init(&l->closed);
 	list_init(&l->lingering);
+	list_init(&l->tasks);
 	buf_pool_init(&l->bufs, 0);
 	slab_init(&l->conns, sizeof(struct net_conn) + user_bytes, 0, KEEP_CONNS);
 	timers_init(l);
@@ -70,6 +120,7 @@ struct net_loop *net_loop_new(size_t user_bytes)
 	l->before_poll.data = l;
 	ev_prepare_start(l->ev, &l->before_poll);
 	ev_unref(l->ev);
+	ev_idle_init(&l->no_sleep, on_idle);
 	return l;
 }
 

@@ -40,12 +40,15 @@ struct net_loop {
 	struct slab conns;
 	struct link closed;    /* connections whose memory goes before the next poll */
 	struct link lingering; /* connections that only say goodbye */
+	struct link tasks;     /* struct net_task */
+	ev_idle no_sleep;      /* while tasks wait for the next turn */
 	struct tls_io *tls_io; /* made with the first TLS connection */
 	struct resolver *resolver; /* made with the first name */
 	size_t user_bytes;
 };
 
 enum conn_state {
+	CONN_HEADER, /* the PROXY header is awaited */
 	CONN_CONNECTING,
 	CONN_HANDSHAKE,
 	CONN_OPEN,
@@ -64,22 +67,19 @@ struct net_conn {
 	uint64_t session_key; /* what its sessions are kept under; 0: nothing is */
 	char *out;            /* records the kernel did not take yet */
 	uint32_t out_at, out_n;
-	char *stash; /* bytes read from the socket that TLS did not look at yet */
+	char *stash; /* bytes read from the socket that nobody looked at yet */
 	uint32_t stash_n;
-	uint8_t state, failure;
+	uint8_t state, failure, admission;
 	bool accepted; /* we are the server side */
 	bool want_read, want_write;
-	bool more;     /* TLS may hold bytes that no event will announce */
+	bool more;     /* there may be bytes that no event will announce */
 	bool tls_dead; /* the TLS state is broken: no goodbye */
 	bool eof;      /* the socket gave its end to TLS */
 	bool sent;     /* something left for the peer */
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in4;
-		struct sockaddr_in6 in6;
-	} peer;
-	struct net_timer timer; /* lingering only */
-	uint32_t lingered;      /* bytes dropped so far */
+	union net_address peer;
+	union net_address *told_local; /* by a PROXY header, or NULL */
+	struct net_timer timer;        /* lingering only */
+	uint32_t lingered;             /* bytes dropped so far */
 	_Alignas(16) char user[];
 };
 
@@ -107,6 +107,15 @@ int conn_flush(struct net_conn *c);
 
 /* connect.c: one more step of opening, on an event */
 void conn_step_open(struct net_conn *c, int revents);
+void conn_opened(struct net_conn *c);
+void conn_step_handshake(struct net_conn *c);
+
+/* header.c: some of the PROXY header has come */
+void conn_on_header(struct net_conn *c);
+
+/* listen.c: where sockets of our own still listen, but not for long. NULL: nowhere. */
+struct leaving *listen_leaves(int fd);
+void listen_left(struct leaving *l);
 
 /* linger.c */
 void conn_on_linger(struct net_conn *c, int revents);
@@ -126,6 +135,8 @@ struct net_tls {
 };
 struct net_tls *tls_new(void);
 SSL_CTX *tls_new_ctx(const SSL_METHOD *role, bool min_1_3);
+/* One more protocol for ALPN. */
+void tls_offer(struct net_tls *t, const char *name);
 int tls_use_certificate(
 	SSL_CTX *ctx, const char *cert, const char *key, struct err *err);
 /* The innermost of OpenSSL's reasons, and none is left behind; -1. */
@@ -134,6 +145,7 @@ SSL *tls_new_ssl(const struct net_tls *t, bool server, const char *server_name);
 
 /* tls_io.c: OpenSSL over a loop's own buffers */
 int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name);
+void tls_shut(struct net_conn *c);
 void tls_detach(struct net_conn *c, bool goodbye);
 enum tls_step { TLS_DONE, TLS_WAIT, TLS_FAILED };
 enum tls_step tls_handshake(struct net_conn *c);

@@ -38,6 +38,7 @@ struct net_lookup {
 	struct net_timer start;
 	char *host;
 	uint16_t port;
+	bool wants_all;
 	void (*on_done)(
 		void *, const struct sockaddr *, socklen_t); /* NULL: cancelled */
 	void *arg;
@@ -141,19 +142,29 @@ void resolver_free(struct resolver *r)
 	free(r);
 }
 
+/* Whoever is told may cancel. */
+static void tell(struct net_lookup *lookup, const struct ares_addrinfo_node *node)
+{
+	while (lookup->wants_all && node != NULL && lookup->on_done != NULL) {
+		lookup->on_done(lookup->arg, node->ai_addr, node->ai_addrlen);
+		node = node->ai_next;
+	}
+	if (lookup->on_done != NULL && node != NULL)
+		lookup->on_done(lookup->arg, node->ai_addr, node->ai_addrlen);
+	else if (lookup->on_done != NULL)
+		lookup->on_done(lookup->arg, NULL, 0);
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
 	struct net_lookup *lookup = arg;
-	const struct ares_addrinfo_node *node = found != NULL ? found->nodes : NULL;
+	bool is_found = status == ARES_SUCCESS && found != NULL;
 
 	(void)timeouts;
 	lookup->resolver->n_open--;
 	if (status == ARES_EDESTRUCTION)
 		lookup->on_done = NULL; /* the loop goes, and who asked may be gone */
-	if (lookup->on_done != NULL && status == ARES_SUCCESS && node != NULL)
-		lookup->on_done(lookup->arg, node->ai_addr, node->ai_addrlen);
-	else if (lookup->on_done != NULL)
-		lookup->on_done(lookup->arg, NULL, 0);
+	tell(lookup, is_found ? found->nodes : NULL);
 	if (found != NULL)
 		ares_freeaddrinfo(found);
 	lookup_free(lookup);
@@ -196,6 +207,17 @@ struct net_lookup *net_resolve(struct net_loop *l, const char *host, uint16_t po
 	list_push(&l->resolver->waiting, &lookup->link);
 	net_timer_init(&lookup->start, l, on_ask, lookup);
 	net_timer_set(&lookup->start, 0);
+	return lookup;
+}
+
+struct net_lookup *net_resolve_all(struct net_loop *l, const char *host, uint16_t port,
+	void (*on_found)(void *arg, const struct sockaddr *sa, socklen_t len),
+	void *arg)
+{
+	struct net_lookup *lookup = net_resolve(l, host, port, on_found, arg);
+
+	if (lookup != NULL)
+		lookup->wants_all = true;
 	return lookup;
 }
 

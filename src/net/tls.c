@@ -5,6 +5,7 @@
  */
 #include "sluice/net/tls.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,11 @@
 
 #include "net_priv.h"
 
-#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+/* AES-128 before AES-256: nobody breaks either, and with SHA-256 in place of SHA-384
+ * the key schedule of a handshake costs half, a record a third less. */
+#define SUITES_1_3 \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define CIPHERS_1_2 "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS "X25519:P-256"
 
 int tls_err(struct err *err, const char *what, const char *file)
@@ -41,7 +46,8 @@ SSL_CTX *tls_new_ctx(const SSL_METHOD *role, bool min_1_3)
 					 SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	if (SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) != 1 ||
+	if (SSL_CTX_set_ciphersuites(ctx, SUITES_1_3) != 1 ||
+		SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) != 1 ||
 		SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -72,6 +78,16 @@ int tls_use_certificate(
 	return 0;
 }
 
+void tls_offer(struct net_tls *t, const char *name)
+{
+	size_t n = strlen(name);
+
+	assert(t->alpn_n + 1 + n <= sizeof(t->alpn));
+	t->alpn[t->alpn_n++] = (unsigned char)n;
+	memcpy(t->alpn + t->alpn_n, name, n);
+	t->alpn_n += (unsigned)n;
+}
+
 struct net_tls *tls_new(void)
 {
 	static _Atomic uint64_t made;
@@ -91,6 +107,17 @@ static int trust(SSL_CTX *ctx, const char *ca_file, struct err *err)
 	}
 	if (SSL_CTX_load_verify_file(ctx, ca_file) != 1)
 		return tls_err(err, "CA file", ca_file);
+	return 0;
+}
+
+/* Who may be spoken to in HTTP/1.1 alone is offered nothing: an old server may not
+ * know the extension. */
+static int offer_h2(struct net_tls *t, struct err *err)
+{
+	tls_offer(t, "h2");
+	tls_offer(t, "http/1.1");
+	if (SSL_CTX_set_alpn_protos(t->ctx, t->alpn, t->alpn_n) != 0)
+		return tls_err(err, "ALPN for", "upstream");
 	return 0;
 }
 
@@ -117,6 +144,8 @@ int net_tls_client_open(
 		goto fail;
 	}
 	if (client_ctx(t->ctx, s, err) != 0)
+		goto fail;
+	if (s->h2 && offer_h2(t, err) != 0)
 		goto fail;
 	*out = t;
 	return 0;

@@ -7,9 +7,15 @@
  * that is, and all records of a write leave in one send. Between two calls the shared
  * buffers are empty: what TLS did not look at yet is put aside with the connection, and
  * so is what the kernel did not take.
+ *
+ * The kernel's own TLS is not asked for: it would encrypt the same bytes on the same
+ * processor, OpenSSL would hand it one record a send where all of a write leaves at
+ * once here, and only young kernels can change keys (RFC 8446, 4.6.3), which a peer may
+ * ask for at any time.
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,9 +25,10 @@
 
 #include "net_priv.h"
 
-/* A write takes this much plaintext at a time, so no more than this, and what
- * records add to it, ever waits with a connection. */
-enum { WRITE_BYTES = 65536, IN_BYTES = 131072, OUT_BYTES = WRITE_BYTES + 32768 };
+/* A write takes so much plaintext at most, and not more than SURPLUS that the socket has
+ * no room for: that, and what records add to it, is what waits with a connection. */
+enum { WRITE_BYTES = 131072, SURPLUS = 65536 };
+enum { IN_BYTES = 131072, OUT_BYTES = WRITE_BYTES + 32768 };
 
 struct tls_io {
 	BIO *bio;              /* every connection's, for reading and writing */
@@ -211,9 +218,9 @@ static void keep_out(struct net_conn *c, const char *p, size_t n)
 	c->out_n += (uint32_t)n;
 }
 
-/* What a write leaves is bounded by what one may take. More than twice that comes of a
- * peer that makes us answer (RFC 8446, 4.6.3: KeyUpdate) and does not read. */
-enum { KEPT_MAX = 2 * OUT_BYTES };
+/* What a write leaves is bounded by what one may take. More than that comes of a peer
+ * that makes us answer (RFC 8446, 4.6.3: KeyUpdate) and does not read. */
+enum { KEPT_MAX = OUT_BYTES + 65536 };
 
 static int send_records(struct net_conn *c, struct tls_io *io)
 {
@@ -338,17 +345,44 @@ ssize_t tls_read(struct net_conn *c, void *p, size_t n)
 	return have > 0 ? (ssize_t)have : end;
 }
 
+/* What the socket can take. Half of what is free is the kernel's own bookkeeping. */
+static size_t room_of(const struct net_conn *c)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t n = sizeof(mem);
+
+	if (getsockopt(c->io.fd, SOL_SOCKET, SO_MEMINFO, mem, &n) == -1 ||
+		mem[SK_MEMINFO_SNDBUF] < mem[SK_MEMINFO_WMEM_QUEUED])
+		return 0;
+	return (mem[SK_MEMINFO_SNDBUF] - mem[SK_MEMINFO_WMEM_QUEUED]) / 2;
+}
+
+/* How much of so many bytes to encrypt now. */
+static size_t may_take(const struct net_conn *c, const struct iovec *iov, int n_iov)
+{
+	size_t all = 0, most;
+
+	for (int i = 0; i < n_iov; i++)
+		all += iov[i].iov_len;
+	if (all <= SURPLUS)
+		return all;
+	most = SURPLUS + room_of(c);
+	if (most > WRITE_BYTES)
+		most = WRITE_BYTES;
+	return all < most ? all : most;
+}
+
 ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov)
 {
 	struct tls_io *io = begin(c, 0);
-	size_t done = 0;
+	size_t done = 0, take = may_take(c, iov, n_iov);
 	int broken = 0;
 
-	for (int i = 0; i < n_iov && done < WRITE_BYTES; i++) {
+	for (int i = 0; i < n_iov && done < take; i++) {
 		size_t n = iov[i].iov_len;
 
-		if (n > WRITE_BYTES - done)
-			n = WRITE_BYTES - done;
+		if (n > take - done)
+			n = take - done;
 		if (n == 0)
 			continue;
 		if (SSL_write(c->ssl, iov[i].iov_base, (int)n) <= 0) {
@@ -363,6 +397,18 @@ ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov)
 	if (c->out_n > 0)
 		conn_arm(c);
 	return (ssize_t)done;
+}
+
+/* The goodbye joins what waits in out; what was read is kept. */
+void tls_shut(struct net_conn *c)
+{
+	struct tls_io *io = begin(c, 0);
+
+	if (!c->tls_dead && SSL_shutdown(c->ssl) < 0)
+		give_up(c);
+	(void)finish(c, io); /* a peer that is gone hears nothing */
+	if (c->out_n > 0)
+		conn_arm(c);
 }
 
 void tls_detach(struct net_conn *c, bool goodbye)

@@ -15,6 +15,14 @@
 
 #include "net_priv.h"
 
+/* OpenSSL's own without SHA-1, SHA-224 and DSA: what nobody would be given is not looked
+ * at in each handshake. */
+#define SIGNATURES                                                     \
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"        \
+	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"    \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:" \
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 	const unsigned char *in, unsigned in_n, void *arg)
 {
@@ -59,22 +67,25 @@ static SSL_CTX *server_ctx(
 {
 	SSL_CTX *ctx = tls_new_ctx(TLS_server_method(), s->min_1_3);
 
-	if (ctx == NULL) {
+	if (ctx == NULL || SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) != 1) {
 		tls_err(err, "context for", s->cert_files[i]);
-		return NULL;
+		goto fail;
 	}
-	if (tls_use_certificate(ctx, s->cert_files[i], s->key_files[i], err) != 0) {
-		SSL_CTX_free(ctx);
-		return NULL;
-	}
+	if (tls_use_certificate(ctx, s->cert_files[i], s->key_files[i], err) != 0)
+		goto fail;
 	if (s->ocsp_files != NULL && s->ocsp_files[i] != NULL &&
 		s->ocsp_files[i][0] != '\0')
 		tls_staple(ctx, s->ocsp_files[i]);
+	/* The chain is the file's, and no handshake looks for a longer one. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
 	tls_staples_show(ctx);
 	tls_tickets_use(ctx);
 	if (t->alpn_n > 0)
 		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
 	return ctx;
+fail:
+	SSL_CTX_free(ctx);
+	return NULL;
 }
 
 /* The context of one more certificate, or a pair's completed. */
@@ -92,15 +103,6 @@ static void add_ctx(struct net_tls *t, SSL_CTX *ctx)
 	else
 		t->others[t->n_others++] = ctx;
 	tls_names_add(t->names, cert, ctx);
-}
-
-static void offer(struct net_tls *t, const char *name)
-{
-	size_t n = strlen(name);
-
-	t->alpn[t->alpn_n++] = (unsigned char)n;
-	memcpy(t->alpn + t->alpn_n, name, n);
-	t->alpn_n += (unsigned)n;
 }
 
 static int add_all(struct net_tls *t, const struct net_tls_server *s,
@@ -125,9 +127,9 @@ int net_tls_server_new(
 
 	t->names = tls_names_new();
 	if (s->h2)
-		offer(t, "h2");
+		tls_offer(t, "h2");
 	if (s->http1)
-		offer(t, "http/1.1");
+		tls_offer(t, "http/1.1");
 	t->others = mem_zero(s->n * sizeof(SSL_CTX *));
 	if (tls_clients_init(&clients, s, err) != 0)
 		goto fail;

@@ -19,6 +19,8 @@ struct migration *migration_new(const char *name, struct registry *r)
 	m->live = r->live;
 	m->word = live_find(r->live, name, true);
 	assert(m->word != NULL); /* config bounds the number of migrations */
+	m->total[SIDE_LEGACY] = mem_zero(sizeof(struct hist_total));
+	m->total[SIDE_NEW] = mem_zero(sizeof(struct hist_total));
 	m->n_cells = r->threads;
 	m->cell = mem_zero(r->threads * sizeof(struct migration_cell));
 	for (unsigned i = 0; i < r->threads; i++) {
@@ -40,6 +42,8 @@ void migration_free(struct migration *m)
 		hist_free(m->cell[i].hist[SIDE_LEGACY]);
 		hist_free(m->cell[i].hist[SIDE_NEW]);
 	}
+	free(m->total[SIDE_LEGACY]);
+	free(m->total[SIDE_NEW]);
 	free(m->cell);
 	free(m);
 }
@@ -57,6 +61,32 @@ struct live_word *migration_word(const struct migration *m)
 uint32_t migration_effective_ppm(const struct migration *m)
 {
 	return live_effective_ppm(m->live, m->word);
+}
+
+bool migration_is_latched(const struct migration *m)
+{
+	return live_load(m->word).latch != LIVE_OPEN ||
+	       live_cutback_wanted(m->live) != live_cutback_done(m->live);
+}
+
+bool migration_is_hard(const struct migration *m)
+{
+	return atomic_load_explicit(&m->hard, memory_order_relaxed);
+}
+
+void migration_set_hard(struct migration *m, bool hard)
+{
+	atomic_store_explicit(&m->hard, hard, memory_order_relaxed);
+}
+
+struct bucket *migration_upgrades(struct migration *m)
+{
+	return &m->upgrades;
+}
+
+struct bucket *migration_leaving(struct migration *m)
+{
+	return &m->leaving;
 }
 
 bool migration_split(struct migration *m, unsigned thread)
@@ -153,6 +183,15 @@ void migration_add_hist(
 {
 	for (unsigned i = 0; i < m->n_cells; i++)
 		hist_add(sum, m->cell[i].hist[side]);
+}
+
+const struct hist_total *migration_hist_total(struct migration *m, enum side side)
+{
+	struct hist_view now = { .count = { 0 } };
+
+	migration_add_hist(m, side, &now);
+	hist_total_look(m->total[side], &now);
+	return m->total[side];
 }
 
 uint32_t migration_run(const struct migration *m)

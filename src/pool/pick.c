@@ -112,12 +112,45 @@ static struct choice choose(struct pool *p, const struct pool_wish *wish, bool a
 	return c;
 }
 
+/* Threads that ask at the same time may pass the bound by one each. */
+static bool is_full(const struct pool *p)
+{
+	uint64_t in_flight = 0;
+
+	if (p->config->max_requests == 0)
+		return false;
+	for (size_t i = 0; i < p->n; i++)
+		in_flight += server_in_flight(p->server[i]);
+	return in_flight >= p->config->max_requests;
+}
+
+bool pool_queue_enter(struct pool *p)
+{
+	uint32_t before =
+		atomic_fetch_add_explicit(&p->waiting, 1, memory_order_relaxed);
+
+	if (p->config->max_pending == 0 || before < p->config->max_pending)
+		return true;
+	pool_queue_leave(p);
+	return false;
+}
+
+void pool_queue_leave(struct pool *p)
+{
+	atomic_fetch_sub_explicit(&p->waiting, 1, memory_order_relaxed);
+}
+
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss)
 {
-	struct choice c = choose(p, wish, false);
 	struct server_cell *cell;
+	struct choice c;
 
+	if (is_full(p)) {
+		*miss = POOL_ALL_BUSY;
+		return NULL;
+	}
+	c = choose(p, wish, false);
 	if (!c.found && wish->n_tried > 0)
 		c = choose(p, wish, true);
 	if (!c.found) {

@@ -22,16 +22,36 @@ static void make_cells(struct pool *p, unsigned threads)
 	}
 }
 
-static int build_tls(struct net_tls **out, const struct config_pool *c, struct err *err)
+static int open_tls(
+	struct net_tls **out, const struct config_pool *c, bool h2, struct err *err)
 {
 	const struct net_tls_client s = {
 		.ca_file = c->tls_ca_file,
 		.verify = c->tls_verify,
 		.cert_file = c->tls_cert_file,
 		.key_file = c->tls_key_file,
+		.h2 = h2,
 	};
 
 	return net_tls_client_open(out, &s, err);
+}
+
+static int build_tls(struct pool *p, const struct config_pool *c, struct err *err)
+{
+	bool h2 = c->protocol == CONFIG_H2;
+
+	if (!c->tls)
+		return 0;
+	if (open_tls(&p->tls, c, h2, err) != 0)
+		return -1;
+	if (h2 || c->health.type != CONFIG_HEALTH_GRPC) {
+		p->check_tls = net_tls_ref(p->tls);
+		return 0;
+	}
+	if (open_tls(&p->check_tls, c, true, err) == 0)
+		return 0;
+	net_tls_unref(p->tls);
+	return -1;
 }
 
 int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
@@ -40,7 +60,7 @@ int pool_build(struct pool **out, struct registry *r, const struct config_pool *
 	struct pool *p = mem_zero(sizeof(*p));
 
 	p->config = c;
-	if (c->tls && build_tls(&p->tls, c, err) != 0) {
+	if (build_tls(p, c, err) != 0) {
 		err_wrap(err, "pool %s", c->name);
 		free(p);
 		return -1;
@@ -66,6 +86,7 @@ void pool_free(struct pool *p)
 	free(p->cell);
 	free(p->server);
 	net_tls_unref(p->tls);
+	net_tls_unref(p->check_tls);
 	free(p);
 }
 
@@ -77,6 +98,11 @@ const struct config_pool *pool_config(const struct pool *p)
 struct net_tls *pool_tls(const struct pool *p)
 {
 	return p->tls;
+}
+
+struct net_tls *pool_check_tls(const struct pool *p)
+{
+	return p->check_tls;
 }
 
 size_t pool_n_servers(const struct pool *p)

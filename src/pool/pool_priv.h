@@ -7,6 +7,7 @@
 #include "sluice/base/hash.h"
 #include "sluice/base/list.h"
 #include "sluice/base/mem.h"
+#include "sluice/pool/bucket.h"
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
 #include "sluice/pool/server.h"
@@ -40,6 +41,8 @@ struct server_cell { /* one data thread's; it alone writes */
 	_Atomic uint32_t n_idle;
 	_Atomic uint64_t requests, connects, reuses;
 	struct link idle; /* the one used last is first; its thread alone */
+	_Atomic uint32_t n_sessions;
+	struct server_sessions sessions; /* its thread alone */
 };
 
 enum { ADDRESS_WORDS = (sizeof(struct sockaddr_storage) + 7) / 8 };
@@ -87,7 +90,8 @@ struct pool_cell { /* one data thread's */
 struct pool {
 	const struct config_pool *config;
 	struct registry *registry;
-	struct net_tls *tls;
+	struct net_tls *tls, *check_tls;
+	_Atomic uint32_t waiting; /* exchanges, in all threads */
 	size_t n;
 	struct server **server;
 	unsigned n_cells;
@@ -111,9 +115,11 @@ struct migration {
 	struct live *live;
 	struct live_word *word;
 	_Atomic uint32_t run, passed_ppm;
-	_Atomic bool seen_new;
+	_Atomic bool seen_new, hard;
+	struct bucket upgrades, leaving;
 	_Atomic uint64_t slow_us;
 	_Atomic uint64_t ratio_us[N_SIDES];
+	struct hist_total *total[N_SIDES]; /* control */
 	unsigned n_cells;
 	struct migration_cell *cell;
 };

@@ -139,7 +139,7 @@ static bool is_unused(const struct server *s)
 	if (s->refs > 0)
 		return false;
 	server_sum(s, &c);
-	return c.in_flight == 0 && c.idle == 0;
+	return c.in_flight == 0 && c.idle == 0 && c.sessions == 0;
 }
 
 /* The table has no removal: it is made anew from the servers that stay. */

@@ -25,8 +25,11 @@ struct server *server_new(
 	list_init(&s->link);
 	s->n_cells = threads;
 	s->cell = mem_zero(threads * sizeof(struct server_cell));
-	for (unsigned i = 0; i < threads; i++)
+	for (unsigned i = 0; i < threads; i++) {
 		list_init(&s->cell[i].idle);
+		list_init(&s->cell[i].sessions.all);
+		list_init(&s->cell[i].sessions.waiting);
+	}
 	if (c->address.numeric)
 		server_set_sockaddr(s, &c->address.sa.any, c->address.sa_len);
 	s->since_us = clock_wall_us();
@@ -179,6 +182,14 @@ uint32_t server_in_flight(const struct server *s)
 	return sum;
 }
 
+void server_hold(struct server *s, unsigned thread)
+{
+	_Atomic uint32_t *n = &s->cell[thread].in_flight;
+
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+		memory_order_release);
+}
+
 void server_release(struct server *s, unsigned thread)
 {
 	_Atomic uint32_t *n = &s->cell[thread].in_flight;
@@ -192,6 +203,25 @@ void server_release(struct server *s, unsigned thread)
 void server_note_connect(struct server *s, unsigned thread)
 {
 	count_add(&s->cell[thread].connects, 1);
+}
+
+void server_note_reuse(struct server *s, unsigned thread)
+{
+	count_add(&s->cell[thread].reuses, 1);
+}
+
+struct server_sessions *server_sessions(struct server *s, unsigned thread)
+{
+	return &s->cell[thread].sessions;
+}
+
+void server_note_session(struct server *s, unsigned thread, int delta)
+{
+	_Atomic uint32_t *n = &s->cell[thread].n_sessions;
+	uint32_t now = atomic_load_explicit(n, memory_order_relaxed);
+
+	assert(delta > 0 || now > 0);
+	atomic_store_explicit(n, now + (uint32_t)delta, memory_order_release);
 }
 
 void server_sum(const struct server *s, struct server_counts *out)
@@ -209,5 +239,7 @@ void server_sum(const struct server *s, struct server_counts *out)
 		out->in_flight +=
 			atomic_load_explicit(&c->in_flight, memory_order_acquire);
 		out->idle += atomic_load_explicit(&c->n_idle, memory_order_acquire);
+		out->sessions +=
+			atomic_load_explicit(&c->n_sessions, memory_order_acquire);
 	}
 }

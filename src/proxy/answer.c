@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 enum { RETRY_AFTER_S = 1, LOCATION_BYTES = 9216, PERMANENT_REDIRECT = 308 };
 
-static void count_own(struct exchange *r, unsigned status)
+void answer_count(struct thread *t, unsigned status)
 {
-	thread_count(r->thread,
+	thread_count(t,
 		status >= 500   ? STAT_OWN_5XX
 		: status >= 400 ? STAT_OWN_4XX
 		: status >= 300 ? STAT_OWN_3XX
@@ -26,28 +26,19 @@ static void count_own(struct exchange *r, unsigned status)
 /* Whatever was under way upstream is not this exchange's any more. */
 static enum verdict send_own(struct exchange *r, struct h1_own *own)
 {
-	struct buf_pool *bufs = net_loop_bufs(r->thread->loop);
-	struct client *c = r->client;
-
 	upstream_close(r);
 	r->keep_alive = r->keep_alive && r->to_upstream == HALF_DONE;
 	own->keep_alive = r->keep_alive;
 	own->request_id = (struct span){ .p = r->id, .n = r->id_n };
 	own->head_only = r->head.method == HTTP_HEAD;
-	stage_fini(bufs, &r->down);
-	if (h1_write_own(bufs, &r->down.bytes, own) != 0) {
-		exchange_end(r);
-		client_close(c);
-		return OVER;
-	}
-	count_own(r, own->status);
+	stage_fini(net_loop_bufs(r->thread->loop), &r->down);
+	if (!r->from->put_own(r, own))
+		return exchange_leave(r, LEAVE_QUIET);
+	answer_count(r->thread, own->status);
+	r->own = true;
 	r->status = (uint16_t)own->status;
 	r->response_begun = true;
 	r->to_client = HALF_DONE;
-	if (!r->head_dropped && r->head.bytes > 0 && r->to_upstream == HALF_DONE) {
-		buf_drop(&c->in, r->head.bytes);
-		r->head_dropped = true;
-	}
 	return go(r, EX_RELAY);
 }
 

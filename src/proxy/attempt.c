@@ -8,7 +8,7 @@
  * Who is late is counted when it is known, not when it is over: a thread walks what it
  * awaits every 100 ms.
  */
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 enum { NS_PER_US = 1000, GONE_AFTER_US = 1000000 };
 
@@ -107,12 +107,25 @@ static void count_error(struct exchange *r)
 	count(r, COUNT_ERRORS);
 	count_marked(r, GUARD_N);
 	count_marked(r, GUARD_K);
-	count_marked(r, GUARD_CF);
+	if (!r->client_gone_told) /* else it has failed for the floor already */
+		count_marked(r, GUARD_CF);
 }
 
-bool attempt_is_bad_status(unsigned status)
+bool attempt_is_bad_status(const struct config_errors *e, unsigned status)
 {
-	return status >= 500 && status != 501 && status != 505;
+	if (e == NULL || e->n_status == 0)
+		return status >= 500 && status != 501 && status != 505;
+	for (size_t i = 0; i < e->n_status; i++) {
+		if (e->status[i] == status)
+			return true;
+	}
+	return false;
+}
+
+bool attempt_got_bad_status(const struct exchange *r)
+{
+	return attempt_is_bad_status(
+		r->migration != NULL ? &r->migration_config->errors : NULL, r->status);
 }
 
 /* A promised body stands still: one error at this moment, whatever comes (S23). */
@@ -123,10 +136,21 @@ void attempt_stalled(struct exchange *r)
 	r->attempt.stalled = true;
 	if (r->migration == NULL)
 		return;
-	count_error(r);
 	count(r, COUNT_ATTEMPTS);
+	count_error(r);
 	migration_outcome(
 		r->migration, r->thread->index, r->attempt.side, OUTCOME_STALL);
+}
+
+/* Known late, it counts now, in the run in which it was routed (S28). */
+void attempt_count_late_error(
+	struct migration *m, unsigned thread, enum side side, const struct mark *mark)
+{
+	migration_add(m, thread, side, COUNT_ERRORS, 1);
+	migration_add_marked(m, thread, side, GUARD_N, mark);
+	migration_add_marked(m, thread, side, GUARD_K, mark);
+	migration_add_marked(m, thread, side, GUARD_CF, mark);
+	migration_outcome(m, thread, side, OUTCOME_RESET);
 }
 
 /* In front of the guards: what this end says of the pool. */

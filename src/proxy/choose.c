@@ -13,7 +13,7 @@
  *   either   neither pool has a server     the wanted one, whatever checks say (S13)
  *   else                                   wait for a server
  */
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 static struct pool *pool_at(const struct exchange *r, size_t i)
 {
@@ -35,8 +35,10 @@ static enum choice pick(struct exchange *r, struct pool *pool, enum side side)
 	r->server = pool_pick(pool, &wish, &miss);
 	if (r->server == NULL && miss == POOL_ALL_BUSY)
 		r->pool_busy = true;
-	if (r->server == NULL)
+	if (r->server == NULL) {
+		r->wanted = pool;
 		return CHOOSE_LATER;
+	}
 	r->pool = pool;
 	r->side = side;
 	return CHOSEN;

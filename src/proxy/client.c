@@ -9,19 +9,24 @@
 #include <assert.h>
 #include <string.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 /* What sluice answers itself waits for nothing: a client that asks for that as fast as
  * it can send would keep the thread to itself. */
-enum { PIPELINE_BYTES = 4096, REQUESTS_A_TURN = 16 };
+enum {
+	REQUESTS_A_TURN = 16,
+	DISMISS_MS = 1000, /* for a first request that is on its way */
+};
 
 static void forget(struct client *c)
 {
 	struct thread *t = c->thread;
 
+	if (c->streams != NULL)
+		streams_free(c);
 	net_timer_stop(&c->timer);
 	list_remove(&c->link);
-	buf_release(net_loop_bufs(t->loop), &c->in);
+	buf_release(net_loop_bufs(t->loop), &c->in.bytes);
 	if (c->counted)
 		peers_leave(t->proxy->peers, net_conn_peer(c->conn));
 	thread_count(t, STAT_CONNECTIONS_OPEN, -1);
@@ -79,55 +84,92 @@ ssize_t client_read(struct client *c, size_t room)
 {
 	ssize_t got;
 
-	if (!buf_reserve(net_loop_bufs(c->thread->loop), &c->in, room))
+	if (!buf_reserve(net_loop_bufs(c->thread->loop), &c->in.bytes, room))
 		return NET_AGAIN;
-	room = buf_room(&c->in);
-	got = net_read(c->conn, buf_tail(&c->in), room);
-	c->readable = got == (ssize_t)room;
+	room = buf_room(&c->in.bytes);
+	got = net_read(c->conn, buf_tail(&c->in.bytes), room);
+	c->in.readable = got == (ssize_t)room;
 	if (got > 0)
-		c->in.tail += (uint32_t)got;
+		c->in.bytes.tail += (uint32_t)got;
 	if (got == NET_EOF)
-		c->eof = true;
+		c->in.eof = true;
 	return got;
-}
-
-bool client_left(struct client *c)
-{
-	if (!c->readable || c->eof || buf_len(&c->in) >= PIPELINE_BYTES)
-		return false;
-	return client_read(c, PIPELINE_BYTES) == NET_BROKEN;
 }
 
 /* Waits for the next request, or for the first one. */
 static void rest(struct client *c)
 {
-	if (buf_len(&c->in) == 0)
-		buf_release(net_loop_bufs(c->thread->loop), &c->in);
+	if (buf_len(&c->in.bytes) == 0)
+		buf_release(net_loop_bufs(c->thread->loop), &c->in.bytes);
 	net_conn_want_read(c->conn, true);
-	net_timer_set(&c->timer, thread_config(c->thread)->timeouts.client_idle_ms);
+	net_timer_set(&c->timer,
+		c->leaving ? DISMISS_MS
+			   : thread_config(c->thread)->timeouts.client_idle_ms);
+}
+
+/* What was read already are its first bytes. */
+static void begin_h2(struct client *c)
+{
+	struct buf *in = &c->in.bytes;
+
+	if (!streams_begin(c)) {
+		client_close(c);
+		return;
+	}
+	if (c->leaving)
+		streams_drain(c);
+	if (buf_len(in) > 0)
+		streams_receive(
+			c, (struct span){ .p = buf_head(in), .n = buf_len(in) });
+	buf_release(net_loop_bufs(c->thread->loop), in);
+}
+
+/* Prior knowledge (RFC 9113, 3.3): the first bytes tell. False: they are not there. */
+static bool knows_h2(struct client *c)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	size_t whole = sizeof(preface) - 1, n;
+
+	if (c->in.readable && !c->in.eof && client_read(c, whole) == NET_BROKEN) {
+		client_close(c);
+		return false;
+	}
+	n = buf_len(&c->in.bytes) < whole ? buf_len(&c->in.bytes) : whole;
+	if (n == 0 || memcmp(buf_head(&c->in.bytes), preface, n) != 0) {
+		c->h2c = false;
+		return true;
+	}
+	if (n < whole && !c->in.eof) {
+		net_conn_want_read(c->conn, true);
+		return false;
+	}
+	begin_h2(c);
+	return false;
 }
 
 static bool has_more(const struct client *c)
 {
-	return c->readable || buf_len(&c->in) > 0;
+	return c->in.readable || buf_len(&c->in.bytes) > 0;
 }
 
 void client_next(struct client *c)
 {
 	unsigned n = 0;
 
-	if (c->looping)
+	if (c->looping || c->streams != NULL || c->tunnel != NULL)
 		return; /* the loop below goes on when its exchange is over */
+	if (c->h2c && !knows_h2(c))
+		return;
 	c->looping = true;
 	while (c->conn != NULL && c->exchange == NULL && has_more(c) &&
 		n++ < REQUESTS_A_TURN) {
 		net_timer_stop(&c->timer);
-		exchange_begin(c);
+		client_h1_begin(c);
 	}
 	c->looping = false;
 	if (c->conn == NULL || c->exchange != NULL)
 		return;
-	if (c->thread->draining && c->served)
+	if (c->leaving && c->served)
 		client_linger(c);
 	else if (has_more(c))
 		net_timer_set(&c->timer, 0); /* after the others */
@@ -135,10 +177,45 @@ void client_next(struct client *c)
 		rest(c);
 }
 
+void client_served(struct client *c, bool keep)
+{
+	c->served = true;
+	if (!keep || (c->in.eof && buf_len(&c->in.bytes) == 0))
+		client_linger(c);
+}
+
 static void on_open(struct client *c)
 {
-	thread_count(c->thread, STAT_HANDSHAKES, 1);
-	rest(c);
+	if (net_conn_has_tls(c->conn))
+		thread_count(c->thread, STAT_HANDSHAKES, 1);
+	if (span_eq(net_conn_alpn(c->conn), SPAN("h2")))
+		begin_h2(c);
+	else
+		rest(c);
+}
+
+/* A PROXY header says who it is: now the client's limits can be asked, before TLS. */
+static void on_peer(struct client *c)
+{
+	unsigned admission = thread_admit(
+		c->thread, net_conn_peer(c->conn), net_conn_has_tls(c->conn));
+
+	c->ip_n = 0;
+	c->counted = (admission & NET_ADMIT_COUNTED) != 0;
+	if (admission == NET_REFUSE)
+		client_close(c);
+}
+
+/* A peer that leaves before its PROXY header, as a balancer's check does, is nobody's
+ * failure. */
+static void count_failure(const struct client *c)
+{
+	enum net_failure why = net_conn_failure(c->conn);
+
+	if (why == NET_REFUSED)
+		thread_count(c->thread, STAT_PROXY_HEADER_BAD, 1);
+	else if (why != NET_RESET || net_conn_has_tls(c->conn))
+		thread_count(c->thread, STAT_HANDSHAKE_FAILURES, 1);
 }
 
 static void on_event(void *arg, unsigned events)
@@ -146,14 +223,24 @@ static void on_event(void *arg, unsigned events)
 	struct client *c = arg;
 
 	if (events & NET_FAILED) {
-		thread_count(c->thread, STAT_HANDSHAKE_FAILURES, 1);
+		count_failure(c);
 		client_close(c);
 		return;
 	}
-	if (events & NET_READ)
-		c->readable = true;
+	if (events & NET_PEER) {
+		on_peer(c);
+		return;
+	}
 	if (events & NET_OPEN)
 		on_open(c);
+	if (c->conn == NULL)
+		return;
+	if (c->streams != NULL) {
+		streams_event(c, events);
+		return;
+	}
+	if (events & NET_READ)
+		c->in.readable = true;
 	if (c->exchange != NULL)
 		exchange_run(c->exchange);
 	else
@@ -164,6 +251,10 @@ static void on_timer(void *arg)
 {
 	struct client *c = arg;
 
+	if (c->streams != NULL) {
+		streams_due(c);
+		return;
+	}
 	if (has_more(c)) {
 		client_next(c);
 		return;
@@ -179,6 +270,19 @@ static void on_timer(void *arg)
 		client_linger(c);
 }
 
+void client_dismiss(struct client *c)
+{
+	c->leaving = true;
+	if (c->streams != NULL)
+		streams_drain(c);
+	else if (c->exchange != NULL || c->tunnel != NULL)
+		return; /* what it has asked for is answered, and that is its last */
+	else if (c->served)
+		client_linger(c);
+	else
+		net_timer_set(&c->timer, DISMISS_MS);
+}
+
 void client_accept(
 	struct thread *t, struct net_conn *conn, const struct config_listener *l)
 {
@@ -188,7 +292,8 @@ void client_accept(
 	c->thread = t;
 	c->redirect = l->redirect;
 	c->redirect_port = l->redirect_port;
-	c->counted = thread_config(t)->limits.connections_per_client > 0;
+	c->h2c = l->h2c;
+	c->counted = (net_conn_admission(conn) & NET_ADMIT_COUNTED) != 0;
 	list_init(&c->link);
 	list_push(&t->clients, &c->link);
 	net_timer_init(&c->timer, t->loop, on_timer, c);
@@ -196,7 +301,7 @@ void client_accept(
 	thread_count(t, STAT_CONNECTIONS, 1);
 	thread_count(t, STAT_CONNECTIONS_OPEN, 1);
 	atomic_fetch_add_explicit(&t->load, 1, memory_order_relaxed);
-	if (net_conn_has_tls(conn))
+	if (!net_conn_is_open(conn)) /* TLS, a PROXY header, or both */
 		net_timer_set(&c->timer, thread_config(t)->timeouts.tls_handshake_ms);
 	else
 		rest(c);

@@ -8,9 +8,7 @@
  */
 #include <string.h>
 
-#include "proxy_priv.h"
-
-enum { MAX_QUEUED = 1024 };
+#include "tunnel_priv.h"
 
 /* --- route
  * ----------------------------------------------------------------------------- */
@@ -55,6 +53,10 @@ static bool stage_head(struct exchange *r)
 		.tls = net_conn_has_tls(c->conn),
 		.trusted = r->trusted,
 		.keep_alive = true,
+		.upgrade = r->upgrade != UPGRADE_NONE,
+		.forwarded = r->use->snapshot->config->headers.forwarded,
+		.from_h2 = r->from == &client_h2,
+		.via = span_of(r->use->snapshot->config->headers.via),
 	};
 
 	if (f.host.n == 0) {
@@ -65,7 +67,11 @@ static bool stage_head(struct exchange *r)
 	if (h1_write_request(
 		    net_loop_bufs(r->thread->loop), &r->up.bytes, &r->head, &f) != 0)
 		return false;
-	buf_drop(&c->in, r->head.bytes);
+	if (r->upgrade != UPGRADE_NONE && !upgrade_stage(r))
+		return false;
+	r->up_head_n = (uint32_t)buf_len(&r->up.bytes);
+	r->up_framing = r->head.framing;
+	buf_drop(&r->in->bytes, r->head.bytes);
 	r->head_dropped = true;
 	r->ready_ns = net_loop_now_ns(r->thread->loop);
 	return true;
@@ -74,6 +80,7 @@ static bool stage_head(struct exchange *r)
 static enum verdict no_server(struct exchange *r)
 {
 	thread_count(r->thread, STAT_NO_SERVER, 1);
+	exchange_stop_waiting(r);
 	if (!r->pool_busy)
 		return answer(r, 503, "no backend is available");
 	thread_count(r->thread, STAT_LIMIT_SERVER, 1);
@@ -83,21 +90,38 @@ static enum verdict no_server(struct exchange *r)
 /* Its place in the queue is somebody else's. */
 static enum verdict leave_queue(struct exchange *r)
 {
-	struct client *c = r->client;
-
 	thread_count(r->thread, STAT_CLIENT_GONE, 1);
-	exchange_end(r);
-	client_abort(c);
-	return OVER;
+	return exchange_leave(r, LEAVE_BROKEN);
+}
+
+static bool has_place(struct exchange *r)
+{
+	if (r->thread->n_queued >= r->use->snapshot->config->limits.pending)
+		return false;
+	if (r->waiting == NULL && r->wanted != NULL && pool_queue_enter(r->wanted))
+		r->waiting = r->wanted;
+	return r->waiting != NULL || r->wanted == NULL;
+}
+
+void exchange_stop_waiting(struct exchange *r)
+{
+	list_remove(&r->link);
+	if (r->waiting != NULL)
+		pool_queue_leave(r->waiting);
+	r->waiting = NULL;
 }
 
 /* Until a server is there, or the deadline. */
 static enum verdict wait_in_queue(struct exchange *r)
 {
-	if (client_left(r->client))
+	if (r->from->left(r))
 		return leave_queue(r);
-	if (r->expired || r->thread->n_queued >= MAX_QUEUED)
+	if (r->expired)
 		return no_server(r);
+	if (!has_place(r)) {
+		thread_count(r->thread, STAT_LIMIT_PENDING, 1);
+		return no_server(r);
+	}
 	if (r->migration != NULL && !r->queued_told) {
 		r->queued_told = true;
 		migration_add(r->migration, r->thread->index,
@@ -108,21 +132,37 @@ static enum verdict wait_in_queue(struct exchange *r)
 	return WAIT;
 }
 
+/* Chosen, but of another kind: an HTTP/2 connection is not given away. */
+static enum verdict no_tunnel_there(struct exchange *r)
+{
+	server_release(r->server, r->thread->index);
+	return answer(r, 501, "no tunnels (WebSocket) through a pool of HTTP/2");
+}
+
 enum verdict step_route(struct exchange *r)
 {
+	struct h1_own refusal;
+
 	if (!r->head_dropped) {
 		if (!find_route(r)) {
 			thread_count(r->thread, STAT_NO_ROUTE, 1);
 			return answer(r, 404, "no route for this host and path");
 		}
+		if (upgrade_is_asked(r, &refusal) && refusal.status != 0)
+			return answer(r, refusal.status, refusal.text);
 		if (!stage_head(r)) {
 			thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
 			return answer(r, 503, "out of memory for this request");
 		}
+		if (r->upgrade != UPGRADE_NONE)
+			return go(r, EX_ADMIT);
 	}
 	switch (choose_server(r)) {
 	case CHOSEN:
-		list_remove(&r->link);
+		exchange_stop_waiting(r);
+		if (r->upgrade != UPGRADE_NONE &&
+			pool_config(r->pool)->protocol == CONFIG_H2)
+			return no_tunnel_there(r);
 		attempt_begin(r);
 		return go(r, EX_CONNECT);
 	case CHOOSE_LATER:
@@ -136,28 +176,16 @@ enum verdict step_route(struct exchange *r)
 
 void upstream_close(struct exchange *r)
 {
-	if (r->upstream != NULL)
-		net_conn_close(r->upstream);
-	r->upstream = NULL;
+	if (r->to != NULL)
+		r->to->close(r);
+	r->to = NULL;
 	r->upstream_ready = r->upstream_readable = r->upstream_eof = false;
 	r->upstream_failed = r->upstream_sent = r->upstream_was_ready = false;
 	r->upstream_deaf = r->reused = false;
 }
 
-void on_upstream_event(void *arg, unsigned events)
-{
-	struct exchange *r = arg;
-
-	if (events & NET_READ)
-		r->upstream_readable = true;
-	if (events & NET_OPEN)
-		r->upstream_ready = true;
-	if (events & NET_FAILED)
-		r->upstream_failed = true;
-	exchange_run(r);
-}
-
-static const char *server_name_of(const struct exchange *r)
+/* For SNI and for the check of the certificate. */
+static const char *server_name(const struct exchange *r)
 {
 	const struct config_pool *c = pool_config(r->pool);
 
@@ -170,48 +198,47 @@ static const char *server_name_of(const struct exchange *r)
 	return "";
 }
 
-/* False: not even begun. */
-static bool open_upstream(struct exchange *r)
+/* The connection is this client's alone, and begins with who that is. */
+static struct span proxy_header(
+	const struct exchange *r, char out[static NET_PROXY_WRITE_MAX])
 {
-	struct net_owner owner = { .on_event = on_upstream_event, .arg = r };
-	struct net_target target = { .tls = pool_tls(r->pool), .owner = owner };
+	enum config_proxy_header version = pool_config(r->pool)->proxy_header;
+	union net_address local;
+
+	if (version == CONFIG_PROXY_OFF)
+		return (struct span){ .n = 0 };
+	net_conn_local(r->client->conn, &local);
+	return (struct span){ .p = out,
+		.n = net_proxy_write((unsigned)version, net_conn_peer(r->client->conn),
+			&local.any, out) };
+}
+
+struct net_conn *upstream_dial(struct exchange *r, struct net_owner owner)
+{
+	char header[NET_PROXY_WRITE_MAX];
+	struct net_target target = { .tls = pool_tls(r->pool),
+		.owner = owner,
+		.prefix = proxy_header(r, header) };
 	struct sockaddr_storage sa;
 	socklen_t len;
 
-	if (!r->fresh)
-		r->upstream = server_take_idle(r->server, r->thread->index);
-	r->reused = r->upstream != NULL;
-	if (r->reused) {
-		thread_count(r->thread, STAT_UPSTREAM_REUSES, 1);
-		net_conn_own(r->upstream, owner);
-		r->upstream_ready = true;
-		return true;
-	}
 	if (!server_sockaddr(r->server, &sa, &len))
-		return false;
+		return NULL;
 	if (target.tls != NULL)
-		target.server_name = server_name_of(r);
+		target.server_name = server_name(r);
 	thread_count(r->thread, STAT_UPSTREAM_CONNECTS, 1);
 	server_note_connect(r->server, r->thread->index);
-	r->upstream = net_connect(
-		r->thread->loop, (const struct sockaddr *)&sa, len, &target);
-	return r->upstream != NULL;
+	return net_connect(r->thread->loop, (const struct sockaddr *)&sa, len, &target);
 }
 
-/* Descriptors, ports, memory: that is no failure of the server's (S21). */
-static enum outcome no_resources(const struct exchange *r)
+enum outcome upstream_failure(struct thread *t, const struct net_conn *c)
 {
-	thread_count(r->thread, STAT_LIMIT_DESCRIPTORS, 1);
-	return OUTCOME_LOCAL;
-}
-
-static enum outcome connect_outcome(const struct exchange *r)
-{
-	switch (net_conn_failure(r->upstream)) {
+	switch (net_conn_failure(c)) {
 	case NET_TLS:
 		return OUTCOME_TLS;
 	case NET_RESOURCES:
-		return no_resources(r);
+		thread_count(t, STAT_LIMIT_DESCRIPTORS, 1);
+		return OUTCOME_LOCAL;
 	case NET_FINE:
 	case NET_REFUSED:
 	case NET_RESET:
@@ -221,27 +248,34 @@ static enum outcome connect_outcome(const struct exchange *r)
 	return OUTCOME_CONNECT;
 }
 
-/* A cutback came while connecting, and nothing was sent: legacy gets the request, and
- * the connection is kept. */
+/* False: not even begun. */
+static bool open_upstream(struct exchange *r)
+{
+	r->to = pool_config(r->pool)->protocol == CONFIG_H2 ? &upstream_h2
+							    : &upstream_h1;
+	return r->to->open(r);
+}
+
+/* A cutback came while connecting, and nothing was sent: legacy gets the request, the
+ * connection is kept, and the try does not count. */
 static enum verdict turn_back(struct exchange *r)
 {
-	struct net_conn *c = r->upstream;
-
 	attempt_end(r, OUTCOME_LOCAL);
-	r->upstream = NULL;
-	server_take_back(r->server, r->thread->index, &c,
-		pool_config(r->pool)->keepalive,
-		r->use->snapshot->config->timeouts.upstream_idle_ms);
+	r->tries--;
+	r->to->spare(r);
 	upstream_close(r);
 	return go(r, EX_ROUTE);
 }
 
 enum verdict step_connect(struct exchange *r)
 {
-	if (r->upstream == NULL && !open_upstream(r))
-		return attempt_failed(r, no_resources(r));
+	if (r->to == NULL && !open_upstream(r)) {
+		/* Descriptors, ports, memory: that is no failure of the server's. */
+		thread_count(r->thread, STAT_LIMIT_DESCRIPTORS, 1);
+		return attempt_failed(r, OUTCOME_LOCAL);
+	}
 	if (r->upstream_failed)
-		return attempt_failed(r, connect_outcome(r));
+		return attempt_failed(r, r->to->connect_outcome(r));
 	if (r->expired) {
 		thread_count(r->thread, STAT_TIMEOUT_CONNECT, 1);
 		return attempt_failed(r, OUTCOME_TIMEOUT);
@@ -251,6 +285,7 @@ enum verdict step_connect(struct exchange *r)
 	if (choice_was_cut_back(r))
 		return turn_back(r);
 	r->upstream_was_ready = true;
-	net_conn_want_read(r->upstream, true);
+	if (!r->to->begin(r))
+		return attempt_failed(r, OUTCOME_LOCAL);
 	return go(r, EX_RELAY);
 }

@@ -2,7 +2,7 @@
  * The rest of a response that nobody wants: read and dropped, so that its connection
  * can be kept. Up to 64 KiB and two seconds; what takes more costs less to close.
  */
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 enum { REST_BYTES = 65536, REST_MS = 2000, READ_BYTES = 8192 };
 

@@ -3,11 +3,14 @@
  *
  * The happy path
  *   head     the client's bytes become a checked head; its deadline is client_header
+ *   admit    only what wants to become a tunnel: it waits for its turn
  *   route    host and path name a migration or a pool, the split names a side,
  *            balancing a server
  *   connect  a kept connection, or a new one
  *   relay    the request goes up and the response comes down, each at its own pace
- *   finish   both connections are kept or closed, everything is counted
+ *   finish   both connections are kept or closed, or become a tunnel (tunnel.c);
+ *            everything is counted
+ *   tunnel   of a stream of HTTP/2 alone: the exchange stays as its end
  *
  * The ways to fail
  *   head     bad bytes: 400 and the like; too slow: 408; the client leaves: nothing
@@ -28,7 +31,7 @@
 
 #include "sluice/base/log.h"
 
-#include "proxy_priv.h"
+#include "tunnel_priv.h"
 
 /* More steps than this in one run, and it is a loop: no exchange needs a tenth. */
 enum { STEPS_A_RUN = 1000 };
@@ -38,10 +41,12 @@ static const struct {
 	enum verdict (*run)(struct exchange *);
 } steps[] = {
 	[EX_HEAD] = { "head", step_head },
+	[EX_ADMIT] = { "admit", step_admit },
 	[EX_ROUTE] = { "route", step_route },
 	[EX_CONNECT] = { "connect", step_connect },
 	[EX_RELAY] = { "relay", step_relay },
 	[EX_FINISH] = { "finish", step_finish },
+	[EX_TUNNEL] = { "tunnel", step_tunnel },
 };
 
 /* What a step may last. Relay sets its own, by whose move it is. */
@@ -52,12 +57,14 @@ static uint32_t limit_ms(const struct exchange *r, enum step s)
 	switch (s) {
 	case EX_HEAD:
 		return t->client_header_ms;
+	case EX_ADMIT:
 	case EX_ROUTE:
 	case EX_CONNECT:
 		return t->connect_ms;
 	case EX_RELAY:
 		return t->response_head_ms;
 	case EX_FINISH: /* never waits */
+	case EX_TUNNEL: /* has a timer of its own */
 		break;
 	}
 	return 0;
@@ -69,20 +76,17 @@ enum verdict go(struct exchange *r, enum step next)
 	r->expired = false;
 	r->awaited = next == EX_RELAY ? AWAIT_RESPONSE : AWAIT_NOBODY;
 	r->moved = false;
-	r->deadline_ms = limit_ms(r, next);
+	r->deadline_ms = grpc_limit_ms(r, limit_ms(r, next));
 	return AGAIN;
 }
 
 static void close_stuck(struct exchange *r)
 {
-	struct client *c = r->client;
-
 	log_error("exchange is stuck", "id=%.*s step=%s", (int)r->id_n, r->id,
 		steps[r->step].name);
 	thread_count(r->thread, STAT_STUCK, 1);
 	attempt_end(r, OUTCOME_LOCAL);
-	exchange_end(r);
-	client_abort(c);
+	(void)exchange_leave(r, LEAVE_BROKEN); /* nobody runs it any more */
 }
 
 /* Before a wait. Only now the deadline is set: most steps pass without one. An event
@@ -90,15 +94,12 @@ static void close_stuck(struct exchange *r)
  * again when there is room. */
 static void settle(struct exchange *r)
 {
-	struct client *c = r->client;
-
 	if (r->deadline_ms != 0)
 		net_timer_set(&r->deadline, r->deadline_ms);
 	r->deadline_ms = 0;
-	net_conn_want_read(c->conn, !c->readable && !c->eof);
-	if (r->upstream != NULL && r->upstream_ready)
-		net_conn_want_read(
-			r->upstream, !r->upstream_readable && !r->upstream_eof);
+	r->from->settle(r);
+	if (r->to != NULL)
+		r->to->settle(r);
 }
 
 void exchange_run(struct exchange *r)
@@ -136,15 +137,14 @@ static void clear(struct exchange *r)
 	memset(r, 0, offsetof(struct exchange, fields));
 }
 
-void exchange_begin(struct client *c)
+struct exchange *exchange_new(struct client *c)
 {
 	struct thread *t = c->thread;
 	struct exchange *r = slab_take(&t->exchanges);
 
 	if (r == NULL) {
 		thread_count(t, STAT_LIMIT_MEMORY, 1);
-		client_close(c);
-		return;
+		return NULL;
 	}
 	clear(r);
 	r->client = c;
@@ -152,41 +152,77 @@ void exchange_begin(struct client *c)
 	r->use = t->current;
 	r->use->users++;
 	list_init(&r->link);
+	list_init(&r->mux.link);
+	list_init(&r->mux.ready);
 	net_timer_init(&r->deadline, t->loop, on_deadline, r);
 	r->head.fields = r->fields;
 	r->head.max_fields = HTTP_MAX_FIELDS;
-	c->exchange = r;
 	thread_count(t, STAT_REQUESTS_OPEN, 1);
-	exchange_run((go(r, EX_HEAD), r));
+	(void)go(r, EX_HEAD);
+	return r;
 }
 
-/* Gives everything back but the client; may be called in any state. */
+static void release_bufs(struct exchange *r)
+{
+	struct buf_pool *bufs = net_loop_bufs(r->thread->loop);
+
+	/* What was read of the body and did not go up is not the next request. */
+	buf_drop(&r->in->bytes, r->up.direct);
+	buf_release(bufs, &r->stream_in.bytes);
+	buf_release(bufs, &r->stream_in.trailers);
+	stage_fini(bufs, &r->up);
+	stage_fini(bufs, &r->down);
+	buf_release(bufs, &r->up_trailers);
+	buf_release(bufs, &r->down_trailers);
+	buf_release(bufs, &r->up_in);
+	buf_release(bufs, &r->up_in_trailers);
+}
+
+/* May be called in any state. */
 void exchange_end(struct exchange *r)
 {
 	struct thread *t = r->thread;
-	struct buf_pool *bufs = net_loop_bufs(t->loop);
 
 	attempt_end(r, OUTCOME_LOCAL); /* nothing, if it has ended already */
+	if (r->tunnel != NULL)
+		tunnel_drop(r->tunnel);
+	upgrade_leave(r);
 	upstream_close(r);
 	net_timer_stop(&r->deadline);
-	list_remove(&r->link);
-	/* What was read of the body and did not go up is not the next request. */
-	buf_drop(&r->client->in, r->up.direct);
-	stage_fini(bufs, &r->up);
-	stage_fini(bufs, &r->down);
-	buf_release(bufs, &r->up_in);
+	exchange_stop_waiting(r);
+	list_remove(&r->mux.link);
+	list_remove(&r->mux.ready);
+	release_bufs(r);
 	thread_release_use(t, r->use);
-	r->client->exchange = NULL;
+	if (r->client->exchange == r)
+		r->client->exchange = NULL;
 	thread_count(t, STAT_REQUESTS_OPEN, -1);
 	slab_give(&t->exchanges, r);
 }
 
-static bool upstream_is_reusable(const struct exchange *r)
+enum verdict exchange_leave(struct exchange *r, enum leaving how)
 {
-	return r->upstream != NULL && r->upstream_keep && r->to_upstream == HALF_DONE &&
-	       stage_is_empty(&r->up) && !r->upstream_failed && !r->upstream_eof &&
-	       !r->upstream_readable && buf_len(&r->up_in) == 0 &&
-	       net_conn_is_flushed(r->upstream);
+	const struct client_side *from = r->from;
+	struct client *c = r->client;
+	int32_t stream = r->stream;
+	bool keep = r->keep_alive && r->to_upstream == HALF_DONE;
+
+	exchange_end(r);
+	from->leave(c, stream, how, keep);
+	return OVER;
+}
+
+void exchange_abandon(struct exchange *r)
+{
+	attempt_end(r, OUTCOME_CLIENT_GONE);
+	(void)exchange_leave(r, LEAVE_BROKEN); /* it is not running */
+}
+
+void exchange_cut(struct exchange *r)
+{
+	exchange_count_user(r, true);
+	attempt_end(r, OUTCOME_LOCAL);
+	(void)exchange_leave(r, LEAVE_BROKEN); /* it is not running */
 }
 
 void exchange_count_user(const struct exchange *r, bool broken)
@@ -203,25 +239,20 @@ void exchange_count_user(const struct exchange *r, bool broken)
 		r->sent_bytes);
 }
 
+static enum outcome outcome_of(const struct exchange *r)
+{
+	if (attempt_got_bad_status(r))
+		return OUTCOME_STATUS;
+	return grpc_failed(r) ? OUTCOME_GRPC : OUTCOME_OK;
+}
+
 enum verdict step_finish(struct exchange *r)
 {
-	struct client *c = r->client;
-	const struct config *config = r->use->snapshot->config;
-	bool keep = r->keep_alive && r->to_upstream == HALF_DONE;
-
+	if (r->switched)
+		return tunnel_begin(r);
 	exchange_count_user(r, false);
-	if (upstream_is_reusable(r)) {
-		struct net_conn *up = r->upstream;
-
-		r->upstream = NULL;
-		server_take_back(r->server, r->thread->index, &up,
-			pool_config(r->pool)->keepalive,
-			config->timeouts.upstream_idle_ms);
-	}
-	attempt_end(r, attempt_is_bad_status(r->status) ? OUTCOME_STATUS : OUTCOME_OK);
-	exchange_end(r);
-	c->served = true;
-	if (!keep || (c->eof && buf_len(&c->in) == 0))
-		client_linger(c);
-	return OVER;
+	if (r->to != NULL)
+		r->to->keep(r);
+	attempt_end(r, outcome_of(r));
+	return exchange_leave(r, LEAVE_DONE);
 }

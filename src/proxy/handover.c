@@ -18,6 +18,7 @@ enum { SLOTS = 512, SHARE_PERCENT = 5 };
 
 struct handed {
 	int fd;
+	unsigned admission;
 	uint64_t door;
 	union {
 		struct sockaddr any;
@@ -98,10 +99,11 @@ static bool is_overloaded(const struct thread *t, const struct thread *least)
 	return load_of(t) + 1 > load_of(least) + (slack > 1 ? slack : 1);
 }
 
-bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer)
+bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,
+	unsigned admission)
 {
 	struct thread *to = least_loaded(t->proxy);
-	struct handed h = { .fd = fd, .door = door };
+	struct handed h = { .fd = fd, .door = door, .admission = admission };
 
 	if (to == t || !is_overloaded(t, to))
 		return false;
@@ -118,18 +120,26 @@ bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockadd
 	return true;
 }
 
+/* Its door may be gone meanwhile. */
+static void adopt(struct thread *t, const struct handed *h)
+{
+	const struct sockaddr *peer = &h->peer.any;
+
+	atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
+	if (thread_adopt(t, h->door, h->fd, peer, h->admission))
+		return;
+	close(h->fd);
+	thread_forget(t, peer, h->admission);
+}
+
 void handover_take(struct thread *t)
 {
 	for (unsigned giver = 0; giver < t->proxy->n; giver++) {
 		struct ring *r = ring_of(t->proxy->rings, giver, t->index);
 		struct handed h;
 
-		while (take(r, &h)) {
-			atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
-			if (!thread_adopt(
-				    t, h.door, h.fd, (const struct sockaddr *)&h.peer))
-				close(h.fd);
-		}
+		while (take(r, &h))
+			adopt(t, &h);
 	}
 }
 

@@ -1,37 +1,27 @@
 /*
- * Step head: the client's bytes become a checked request head.
+ * Step head: the client's bytes become a checked request head, by its side's codec;
+ * what both have in common is here.
  *
  * What is refused here is refused before any server hears of it, and the connection
- * closes: after bytes that do not parse nobody knows where the next request begins.
+ * of HTTP/1 closes: after bytes that do not parse nobody knows where the next request
+ * begins.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
-enum { FIRST_READ = 4096, ID_HEX = 32 };
+enum { ID_HEX = 32 };
 
-static void start_parser(struct exchange *r)
+void head_count_bad(struct thread *t, enum h1_bad why)
 {
-	const struct config_limits *l = &r->use->snapshot->config->limits;
-	struct h1_limits limits = { .head_bytes = l->header_bytes,
-		.field_count = l->header_count,
-		.target_bytes = l->uri_bytes };
-
-	h1_request_start(&r->parser, &r->head, limits);
-	r->begun_ns = net_loop_now_ns(r->thread->loop);
-}
-
-static void count_bad(struct exchange *r, enum h1_bad why)
-{
-	thread_count(r->thread, STAT_BAD_REQUESTS, 1);
+	thread_count(t, STAT_BAD_REQUESTS, 1);
 	if (why == H1_TARGET_TOO_LONG)
-		thread_count(r->thread, STAT_LIMIT_URI, 1);
-	else if (why == H1_HEAD_TOO_LARGE &&
-		 r->head.n_fields >= r->parser.limits.field_count)
-		thread_count(r->thread, STAT_LIMIT_HEADER_COUNT, 1);
+		thread_count(t, STAT_LIMIT_URI, 1);
 	else if (why == H1_HEAD_TOO_LARGE)
-		thread_count(r->thread, STAT_LIMIT_HEADER_BYTES, 1);
+		thread_count(t, STAT_LIMIT_HEADER_BYTES, 1);
+	else if (why == H1_TOO_MANY_FIELDS)
+		thread_count(t, STAT_LIMIT_HEADER_COUNT, 1);
 }
 
 /* Eight nibbles at a time: spread to bytes, then to digits. */
@@ -90,7 +80,7 @@ static void set_id(struct exchange *r, bool trusted)
 	r->id_n = ID_HEX;
 }
 
-static enum verdict refuse(struct exchange *r, unsigned status, const char *text)
+enum verdict head_is_refused(struct exchange *r, unsigned status, const char *text)
 {
 	r->to_upstream =
 		HALF_BODY; /* what follows is not read: the connection closes */
@@ -98,23 +88,10 @@ static enum verdict refuse(struct exchange *r, unsigned status, const char *text
 	return answer(r, status, text);
 }
 
-/* Nothing of a request came, or not all, and no more will. */
-static enum verdict leave(struct exchange *r)
+enum verdict head_is_bad(struct exchange *r, enum h1_bad why)
 {
-	struct client *c = r->client;
-
-	if (buf_len(&c->in) > 0)
-		thread_count(r->thread, STAT_CLIENT_GONE, 1);
-	exchange_end(r);
-	client_close(c);
-	return OVER;
-}
-
-/* An event that brought nothing: no request has begun. */
-static enum verdict leave_idle(struct exchange *r)
-{
-	exchange_end(r);
-	return OVER;
+	head_count_bad(r->thread, why);
+	return head_is_refused(r, h1_bad_status(why), h1_bad_text(why));
 }
 
 static bool repeatable(const struct http_head *h)
@@ -131,7 +108,14 @@ static bool is_for_us(const struct http_head *h)
 	return f != NULL && span_eq(http_field_value(h, f), SPAN("0"));
 }
 
-static enum verdict parsed(struct exchange *r)
+static enum http_framing body_framing(const struct exchange *r)
+{
+	if (r->from->raw && r->head.framing != HTTP_NO_BODY)
+		return HTTP_UNTIL_CLOSE;
+	return r->head.framing;
+}
+
+enum verdict head_is_whole(struct exchange *r)
 {
 	const struct config *config = r->use->snapshot->config;
 	struct client *c = r->client;
@@ -140,14 +124,15 @@ static enum verdict parsed(struct exchange *r)
 	thread_count(r->thread, STAT_REQUESTS, 1);
 	r->trusted = config_trusts(config, net_conn_peer(c->conn));
 	set_id(r, r->trusted);
-	h1_body_start(&r->request_body, r->head.framing, r->head.length);
-	r->keep_alive = r->head.keep_alive && !r->thread->draining;
+	h1_body_start(&r->request_body, body_framing(r), r->head.length);
+	r->keep_alive = r->head.keep_alive && !c->leaving;
 	r->repeatable = repeatable(&r->head);
 	r->to_upstream = h1_body_is_done(&r->request_body) ? HALF_DONE : HALF_HEAD;
 	if (max > 0 && r->head.framing == HTTP_LENGTH && r->head.length > max) {
 		thread_count(r->thread, STAT_LIMIT_BODY, 1);
 		return answer(r, 413, "the request body is larger than allowed");
 	}
+	grpc_begin(r);
 	if (is_for_us(&r->head))
 		return answer(r, 200, "this request was not to go any further");
 	if (c->redirect)
@@ -157,43 +142,5 @@ static enum verdict parsed(struct exchange *r)
 
 enum verdict step_head(struct exchange *r)
 {
-	struct client *c = r->client;
-	ssize_t got;
-
-	if (r->begun_ns == 0)
-		start_parser(r);
-	for (;;) {
-		if (buf_len(&c->in) > 0) {
-			struct span in = { .p = buf_head(&c->in),
-				.n = buf_len(&c->in) };
-
-			switch (h1_parse(&r->parser, &r->head, in)) {
-			case H1_DONE:
-				return parsed(r);
-			case H1_BAD:
-				count_bad(r, r->parser.why);
-				return refuse(r, h1_bad_status(r->parser.why),
-					h1_bad_text(r->parser.why));
-			case H1_MORE:
-				break;
-			}
-		}
-		if (r->expired && buf_len(&c->in) > 0) {
-			thread_count(r->thread, STAT_TIMEOUT_HEADER, 1);
-			return refuse(r, 408, "the request head did not come in time");
-		}
-		if (c->eof || r->expired)
-			return leave(r);
-		if (!c->readable)
-			return WAIT;
-		got = client_read(c, FIRST_READ);
-		if (got == NET_BROKEN)
-			return leave(r);
-		if (got == NET_AGAIN && c->readable) {
-			thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
-			return refuse(r, 503, "out of memory for this request");
-		}
-		if (got == NET_AGAIN && buf_len(&c->in) == 0)
-			return leave_idle(r);
-	}
+	return r->from->read_head(r);
 }

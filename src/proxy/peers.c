@@ -1,6 +1,11 @@
 /*
- * How many connections each client address has, over all threads: only kept while
- * limits.connections_per_client is set. An IPv6 client is its /64.
+ * How many connections each client address has, over all threads, and how often it shakes
+ * hands: only kept while limits.connections_per_client and handshakes_per_client are set.
+ * An IPv6 client is its /64.
+ *
+ * Who shakes hands is remembered for a second at most, in a table that does not grow:
+ * where its places are all taken, an address is not metered, rather than refused for the
+ * sake of others.
  *
  * Taken once a connection, never on the request path; the lock is one of many, by hash.
  */
@@ -12,7 +17,9 @@
 
 #include "proxy_priv.h"
 
-enum { SHARDS = 64, BUCKETS = 256 };
+enum { SHARDS = 64, BUCKETS = 256, ROWS = 64, PLACES = 8 };
+
+#define NS_A_SECOND UINT64_C(1000000000)
 
 struct peer {
 	struct peer *next;
@@ -20,11 +27,19 @@ struct peer {
 	uint32_t count;
 };
 
+/* A bucket that leaks: every handshake is a step further ahead of the clock, and nobody
+ * may be more than a second ahead. */
+struct shaking {
+	uint64_t address[2];
+	uint64_t until_ns; /* in the past: the place is free */
+};
+
 struct peers {
 	struct hash_key key;
 	struct shard {
 		pthread_mutex_t lock;
 		struct peer *bucket[BUCKETS];
+		struct shaking *row; /* ROWS of PLACES; NULL: nobody was metered yet */
 	} shard[SHARDS];
 };
 
@@ -55,6 +70,7 @@ void peers_free(struct peers *p)
 	for (unsigned i = 0; i < SHARDS; i++) {
 		for (unsigned k = 0; k < BUCKETS; k++)
 			free_bucket(p->shard[i].bucket[k]);
+		free(p->shard[i].row);
 		pthread_mutex_destroy(&p->shard[i].lock);
 	}
 	free(p);
@@ -127,4 +143,54 @@ void peers_leave(struct peers *p, const struct sockaddr *sa)
 		free(gone);
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* The address' place, else a free one of its row, else NULL. */
+static struct shaking *place_of(
+	struct shaking *row, const uint64_t key[static 2], uint64_t now_ns)
+{
+	struct shaking *place = NULL;
+
+	for (struct shaking *at = row; at < row + PLACES; at++) {
+		if (memcmp(at->address, key, sizeof(at->address)) == 0)
+			return at;
+		if (at->until_ns <= now_ns)
+			place = at;
+	}
+	return place;
+}
+
+static bool step_ahead(struct shaking *at, uint32_t rate, uint64_t now_ns)
+{
+	uint64_t step = NS_A_SECOND / rate;
+	uint64_t from = at->until_ns > now_ns ? at->until_ns : now_ns;
+
+	if (from + step > now_ns + NS_A_SECOND)
+		return false;
+	at->until_ns = from + step;
+	return true;
+}
+
+bool peers_shake(
+	struct peers *p, const struct sockaddr *sa, uint32_t rate, uint64_t now_ns)
+{
+	uint64_t key[2], h;
+	struct shard *s;
+	struct shaking *at;
+	bool within = true;
+
+	if (!key_of(sa, key))
+		return true;
+	h = hash_sip(&p->key, key, sizeof(key));
+	s = &p->shard[h % SHARDS];
+	pthread_mutex_lock(&s->lock);
+	if (s->row == NULL)
+		s->row = mem_zero(sizeof(*s->row) * ROWS * PLACES);
+	at = place_of(&s->row[h / SHARDS % ROWS * PLACES], key, now_ns);
+	if (at != NULL) {
+		memcpy(at->address, key, sizeof(key));
+		within = step_ahead(at, rate, now_ns);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return within;
 }

@@ -6,7 +6,7 @@
 
 #include "sluice/base/clock.h"
 
-#include "proxy_priv.h"
+#include "tunnel_priv.h"
 
 enum { DRAIN_TICK_MS = 20 };
 
@@ -79,6 +79,7 @@ void proxy_drain(struct proxy *p, struct net_loop *control, uint32_t ms,
 	p->drain_until_ms = clock_mono_ms() + ms;
 	p->drain_ticker =
 		net_ticker_new(control, DRAIN_TICK_MS, NET_NORMAL, on_drain_tick, p);
+	p->leave_rate = tunnels_leave_rate(p->stats, ms);
 	atomic_store_explicit(&p->draining, true, memory_order_release);
 	proxy_nudge(p);
 }

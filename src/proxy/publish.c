@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 static struct sockets *sockets_of(const struct snapshot *s, const char *address)
 {

@@ -5,18 +5,14 @@
  * back-pressure. Early responses, half-closed clients and 100-continue are ordinary
  * cases of two halves.
  */
-#include "proxy_priv.h"
+#include "tunnel_priv.h"
 
 /* The attempt is over and the client, who is not to blame for a half-sent answer, is
  * told by the way its connection ends. */
 static enum verdict drop_client(struct exchange *r, enum outcome why)
 {
-	struct client *c = r->client;
-
 	attempt_end(r, why);
-	exchange_end(r);
-	client_abort(c);
-	return OVER;
+	return exchange_leave(r, LEAVE_BROKEN);
 }
 
 /* Something that the client sent, or did not send, ends the request. */
@@ -37,18 +33,6 @@ static enum verdict failed(struct exchange *r, enum outcome why)
 	return attempt_failed(r, why);
 }
 
-/* Half-closed, a client may still read. How it looks when it does not, a write tells. */
-static bool lost_client(struct exchange *r)
-{
-	if (r->to_upstream != HALF_DONE || !r->client->readable)
-		return false;
-	if (client_left(r->client))
-		return true;
-	if (r->client->eof)
-		attempt_count_failed_floor(r);
-	return false;
-}
-
 static enum awaited whose_move(const struct exchange *r)
 {
 	if (!stage_is_empty(&r->down))
@@ -64,16 +48,24 @@ static bool may_stall(const struct exchange *r)
 	return r->promised && !r->attempt.stalled && r->to_upstream == HALF_DONE;
 }
 
+/* Events and messages come when there is something to say. */
+static bool is_endless(const struct exchange *r)
+{
+	return r->is_events || r->grpc;
+}
+
 static uint32_t limit_ms(const struct exchange *r)
 {
 	const struct config_timeouts *t = &r->use->snapshot->config->timeouts;
 
 	switch (r->awaited) {
 	case AWAIT_CLIENT_BODY:
-		return t->client_body_ms;
+		return r->grpc ? t->tunnel_idle_ms : t->client_body_ms;
 	case AWAIT_RESPONSE:
 		return t->response_head_ms;
 	case AWAIT_STREAM:
+		if (is_endless(r))
+			return t->tunnel_idle_ms;
 		if (may_stall(r) && t->stall_ms < t->stream_idle_ms)
 			return t->stall_ms;
 		return t->stream_idle_ms;
@@ -94,6 +86,16 @@ static void set_deadline(struct exchange *r)
 	r->moved = false;
 	r->awaited = now;
 	r->deadline_ms = limit_ms(r);
+	if (!r->response_begun)
+		r->deadline_ms = grpc_limit_ms(r, r->deadline_ms);
+}
+
+/* Nobody has failed: it has had nothing to say for too long. */
+static enum verdict end_silence(struct exchange *r)
+{
+	thread_count(r->thread, STAT_TIMEOUT_STREAM, 1);
+	attempt_end(r, OUTCOME_OK);
+	return exchange_leave(r, LEAVE_BROKEN);
 }
 
 static enum verdict stalled(struct exchange *r)
@@ -118,11 +120,7 @@ static enum verdict late_body(struct exchange *r)
 static enum verdict late_response(struct exchange *r)
 {
 	thread_count(r->thread, STAT_TIMEOUT_RESPONSE, 1);
-	if (!r->client->eof)
-		return attempt_failed(r, OUTCOME_TIMEOUT);
-	/* Gone, most likely; or it has only said its last word, and still listens. */
-	attempt_end(r, OUTCOME_CLIENT_GONE);
-	return answer(r, 504, "the backend did not answer in time");
+	return attempt_failed(r, OUTCOME_TIMEOUT);
 }
 
 static enum verdict late(struct exchange *r)
@@ -134,6 +132,8 @@ static enum verdict late(struct exchange *r)
 	case AWAIT_RESPONSE:
 		return late_response(r);
 	case AWAIT_STREAM:
+		if (is_endless(r))
+			return end_silence(r);
 		return request_awaits_client(r) ? late_body(r) : stalled(r);
 	case AWAIT_NOBODY:
 	case AWAIT_CLIENT_READS:
@@ -146,7 +146,7 @@ static enum verdict late(struct exchange *r)
 /* Our own answer: nothing is upstream. */
 static enum verdict relay_own(struct exchange *r)
 {
-	switch (stage_send(&r->down, r->client->conn, &r->up_in, &r->moved)) {
+	switch (r->from->send(r)) {
 	case SENT_ALL:
 		return go(r, EX_FINISH);
 	case SENT_SOME:
@@ -164,7 +164,7 @@ enum verdict step_relay(struct exchange *r)
 {
 	enum outcome why = OUTCOME_OK;
 
-	if (r->upstream == NULL)
+	if (r->own)
 		return relay_own(r);
 	if (request_half(r, &why) == FLOW_FAILED)
 		return failed(r, why);
@@ -178,7 +178,7 @@ enum verdict step_relay(struct exchange *r)
 	case FLOW_WAIT:
 		break;
 	}
-	if (lost_client(r))
+	if (r->from->left(r))
 		return drop_client(r, OUTCOME_CLIENT_GONE);
 	if (r->expired)
 		return late(r);

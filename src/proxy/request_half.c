@@ -5,13 +5,11 @@
  * decoded, checked and framed anew. While another attempt is possible, what goes up is
  * kept, up to rescue.max_body.
  */
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 enum {
 	COPY_MAX = 4096,   /* smaller pieces join what is staged */
 	STAGE_MAX = 65536, /* more than this is sent before more is taken */
-	READ_SMALL = 8192,
-	READ_BULK = 65536,
 	HOLD_WITHOUT_RESCUE = 65536,
 	FRAMING_MAX = H1_CHUNK_HEAD_MAX + 8, /* of a chunk, a trailer or the end */
 };
@@ -26,6 +24,7 @@ static size_t hold_max(const struct exchange *r)
 static void keep_no_more(struct exchange *r)
 {
 	r->up.keep = false;
+	r->upstream_sent |= r->up.sent > 0;
 	buf_drop(&r->up.bytes, r->up.sent);
 	r->up.sent = 0;
 }
@@ -39,7 +38,7 @@ static void review_keeping(struct exchange *r, size_t more)
 		buf_len(&r->up.bytes) + more + FRAMING_MAX > BUF_LARGE)
 		r->held_too_much = true;
 	if (r->response_begun || r->held_too_much ||
-		(r->upstream_sent && !r->repeatable))
+		(r->upstream_sent && !r->repeatable && !r->to->may_refuse))
 		keep_no_more(r);
 }
 
@@ -65,10 +64,10 @@ static enum flow no_memory(struct exchange *r)
 /* Stages a piece, or marks it to be sent from where it is. */
 static bool put_data(struct exchange *r, struct span data, size_t used)
 {
-	struct buf *in = &r->client->in;
-	bool chunked = r->request_body.framing == HTTP_CHUNKED;
+	struct buf *in = &r->in->bytes;
+	bool chunked = r->up_framing == HTTP_CHUNKED;
 
-	if (!chunked && !r->up.keep && data.n > COPY_MAX && data.p == buf_head(in)) {
+	if (!chunked && !r->up.keep && data.n > COPY_MAX && used == data.n) {
 		r->up.direct = data.n;
 		return true;
 	}
@@ -88,30 +87,34 @@ static bool put_piece(
 	case H1_DATA:
 		return put_data(r, data, used);
 	case H1_TRAILER:
-		if (!stage_trailer(net_loop_bufs(r->thread->loop), &r->up, data,
-			    &r->up_trailers_begun))
+		if (!r->to->put_trailer(r, data))
 			return false;
 		break;
 	case H1_NOTHING:
 		break;
 	}
-	buf_drop(&r->client->in, used);
+	buf_drop(&r->in->bytes, used);
 	return true;
 }
 
 static bool put_end(struct exchange *r)
 {
+	struct span lines = { .p = buf_head(&r->in->trailers),
+		.n = buf_len(&r->in->trailers) };
+
+	while (lines.n > 0) {
+		if (!r->to->put_trailer(r, stage_line(&lines)))
+			return false;
+	}
 	r->to_upstream = HALF_DONE;
-	return r->request_body.framing != HTTP_CHUNKED ||
-	       stage_last(
-		       net_loop_bufs(r->thread->loop), &r->up, &r->up_trailers_begun);
+	return r->to->put_end(r);
 }
 
 /* Takes what is in the client's buffer. FLOW_WAIT: all that can be used was. */
 static enum flow take_body(struct exchange *r)
 {
 	uint64_t max = r->use->snapshot->config->limits.body_bytes;
-	struct buf *in = &r->client->in;
+	struct buf *in = &r->in->bytes;
 
 	while (buf_len(in) > 0 && r->to_upstream != HALF_DONE && r->up.direct == 0 &&
 		buf_len(&r->up.bytes) - r->up.sent < STAGE_MAX) {
@@ -134,22 +137,16 @@ static enum flow take_body(struct exchange *r)
 	return FLOW_WAIT;
 }
 
-/* FLOW_END: bytes came. */
+/* FLOW_END: bytes came, or the end of what has no length. */
 static enum flow read_body(struct exchange *r, enum outcome *why)
 {
-	struct client *c = r->client;
-	bool bulk = c->in.cap > BUF_SMALL && r->request_body.left > READ_BULK;
-	ssize_t got;
+	enum flow flow = r->from->read_body(r, why);
 
-	if (!c->readable)
-		return FLOW_WAIT;
-	got = client_read(c, bulk ? READ_BULK : READ_SMALL);
-	if (got > 0)
-		return FLOW_END;
-	if (got == NET_AGAIN)
-		return c->readable ? no_memory(r) : FLOW_WAIT;
-	*why = OUTCOME_CLIENT_GONE; /* in the middle of its request */
-	return FLOW_FAILED;
+	if (flow == FLOW_FAILED && *why == OUTCOME_LOCAL)
+		return no_memory(r);
+	if (flow == FLOW_END && r->in->eof && !put_end(r))
+		return no_memory(r);
+	return flow;
 }
 
 /* The upstream reads no more; it may have answered before that. */
@@ -161,14 +158,14 @@ static enum flow upstream_deaf(struct exchange *r)
 
 static enum flow pump(struct exchange *r, enum outcome *why)
 {
-	struct client *c = r->client;
+	struct buf *in = &r->in->bytes;
 	size_t before;
 	enum flow flow;
 
 	for (;;) {
 		bool sent = false;
 
-		switch (stage_send(&r->up, r->upstream, &c->in, &sent)) {
+		switch (r->to->send(r, &sent)) {
 		case SENT_BROKEN:
 			return upstream_deaf(r);
 		case SENT_SOME:
@@ -183,12 +180,12 @@ static enum flow pump(struct exchange *r, enum outcome *why)
 		if (r->to_upstream == HALF_DONE)
 			return FLOW_END;
 		r->to_upstream = HALF_BODY;
-		before = buf_len(&c->in);
+		before = buf_len(in);
 		flow = take_body(r);
 		if (flow == FLOW_FAILED)
 			return flow;
 		if (!stage_is_empty(&r->up) || r->to_upstream == HALF_DONE ||
-			buf_len(&c->in) != before)
+			buf_len(in) != before)
 			continue;
 		flow = read_body(r, why);
 		if (flow != FLOW_END)

@@ -5,7 +5,7 @@
  * legacy. Both need that the client saw nothing and that the upstream either got
  * nothing or may get it twice.
  */
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 bool retry_is_allowed(const struct retry_facts *f)
 {
@@ -28,11 +28,11 @@ static struct retry_facts facts_of(const struct exchange *r, enum outcome why)
 {
 	return (struct retry_facts){
 		.why = why,
-		.nothing_sent = r->upstream == NULL || !r->upstream_sent,
+		.nothing_sent = !r->upstream_sent,
 		.repeatable = r->repeatable,
 		.body_held = !r->held_too_much,
 		.response_begun = r->response_begun,
-		.client_gone = r->client->eof && r->client_gone_told,
+		.client_gone = r->client_gone_told,
 		.tries = r->tries - r->tries_of_new,
 		.max_tries = pool_config(r->pool)->retry_attempts,
 	};
@@ -43,6 +43,8 @@ static bool may_rescue(struct exchange *r, struct retry_facts f)
 	f.rescue = true;
 	if (r->migration == NULL || r->side != SIDE_NEW || r->rescued ||
 		!r->migration_config->rescue)
+		return false;
+	if (f.response_begun || f.client_gone)
 		return false;
 	if (!retry_is_allowed(&f) ||
 		!migration_may_rescue(r->migration, r->thread->index,
@@ -63,8 +65,11 @@ static void remember_tried(struct exchange *r)
 /* Back to the choice of a server; what was staged for upstream is sent again. */
 static enum verdict again(struct exchange *r)
 {
+	struct buf_pool *bufs = net_loop_bufs(r->thread->loop);
+
 	upstream_close(r);
-	buf_release(net_loop_bufs(r->thread->loop), &r->up_in);
+	buf_release(bufs, &r->up_in);
+	buf_release(bufs, &r->up_in_trailers);
 	r->up.sent = 0;
 	r->to_client = HALF_HEAD;
 	r->response_parsing = false;
@@ -119,17 +124,13 @@ static const char *text_for(const struct exchange *r, enum outcome why)
 
 static enum verdict give_up(struct exchange *r, enum outcome why)
 {
-	struct client *c = r->client;
-
 	if (!r->response_begun && why != OUTCOME_CLIENT_GONE)
 		return answer(r, status_for(why), text_for(r, why));
 	/* Part of a response is out: only a broken connection tells that it is not all.
 	 */
-	if (outcome_is_error(why))
+	if (outcome_is_error(why) || why == OUTCOME_LOCAL)
 		exchange_count_user(r, true);
-	exchange_end(r);
-	client_abort(c);
-	return OVER;
+	return exchange_leave(r, LEAVE_BROKEN);
 }
 
 /* The server has closed a kept connection just as it was used again: that is nobody's
@@ -170,26 +171,10 @@ bool rescue_response(struct exchange *r)
 	return may_rescue(r, facts_of(r, OUTCOME_STATUS));
 }
 
-/* The response is not for the client: what is left of it is read and dropped, so that
- * the connection may stay. */
+/* The response is not for the client. */
 enum verdict rescue_now(struct exchange *r)
 {
 	attempt_end(r, OUTCOME_STATUS);
-	if (r->upstream_keep && r->to_upstream == HALF_DONE && stage_is_empty(&r->up) &&
-		net_conn_is_flushed(r->upstream) && !r->upstream_failed) {
-		struct rest rest = {
-			.conn = r->upstream,
-			.server = r->server,
-			.use = r->use,
-			.body = r->response_body,
-			.in = r->up_in,
-			.keepalive = pool_config(r->pool)->keepalive,
-			.idle_ms = r->use->snapshot->config->timeouts.upstream_idle_ms,
-		};
-
-		r->upstream = NULL;
-		r->up_in = (struct buf){ .data = NULL };
-		drain_rest(r->thread, &rest);
-	}
+	r->to->drop(r);
 	return rescue(r);
 }

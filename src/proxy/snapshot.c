@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proxy_priv.h"
+#include "client_priv.h"
 
 static struct net_tls_server tls_of(const struct config_listener *l, const char **files)
 {
@@ -23,8 +23,8 @@ static struct net_tls_server tls_of(const struct config_listener *l, const char 
 		.ocsp_files = staples,
 		.n = l->n_certificates,
 		.min_1_3 = l->min_version == CONFIG_TLS_1_3,
-		.http1 =
-			true, /* h2 is offered when there are h2 sessions to serve it */
+		.h2 = l->alpn_h2,
+		.http1 = l->alpn_http1,
 		.client_ca = l->client_ca,
 		.crl = l->crl,
 		.client_optional = l->client_verify == CONFIG_CLIENT_OPTIONAL,

@@ -4,9 +4,10 @@
  *
  * What was sent is kept while another attempt may need it again.
  */
+#include <string.h>
 #include <sys/uio.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 /* With its framing a piece fits behind what may be staged already. */
 enum { PIECE_MAX = 57344 };
@@ -19,6 +20,18 @@ struct span stage_piece(const struct buf *source)
 		.n = n < PIECE_MAX ? n : PIECE_MAX };
 }
 
+struct span stage_line(struct span *lines)
+{
+	const char *end = memchr(lines->p, '\r', lines->n);
+	size_t n = end != NULL ? (size_t)(end - lines->p) : lines->n;
+	struct span line = { .p = lines->p, .n = n };
+	size_t used = n + 2 < lines->n ? n + 2 : lines->n;
+
+	lines->p += used;
+	lines->n -= used;
+	return line;
+}
+
 static size_t unsent(const struct stage *s)
 {
 	return buf_len(&s->bytes) - s->sent;
@@ -29,7 +42,7 @@ bool stage_is_empty(const struct stage *s)
 	return unsent(s) == 0 && s->direct == 0;
 }
 
-static void consume(struct stage *s, struct buf *source, size_t n)
+void stage_consume(struct stage *s, struct buf *source, size_t n)
 {
 	size_t own = unsent(s) < n ? unsent(s) : n;
 
@@ -66,7 +79,7 @@ enum sent stage_send(
 			net_conn_want_write(c);
 			return SENT_SOME;
 		}
-		consume(s, source, (size_t)put);
+		stage_consume(s, source, (size_t)put);
 		*moved = true;
 	}
 	return SENT_ALL;
@@ -109,6 +122,47 @@ bool stage_last(struct buf_pool *pool, struct stage *s, bool *begun)
 	*begun = true;
 	buf_add(&s->bytes, "\r\n", 2);
 	return true;
+}
+
+bool stage_keep_line(struct buf_pool *pool, struct buf *lines, struct span line)
+{
+	if (!buf_reserve(pool, lines, line.n + 2))
+		return false;
+	buf_add_span(lines, line);
+	buf_add(lines, "\r\n", 2);
+	return true;
+}
+
+bool stage_keep_fields(
+	struct buf_pool *pool, struct buf *lines, const struct http_head *trailers)
+{
+	for (size_t i = 0; i < trailers->n_fields; i++) {
+		struct span name = http_field_name(trailers, &trailers->fields[i]);
+		struct span value = http_field_value(trailers, &trailers->fields[i]);
+
+		if (!buf_reserve(pool, lines, name.n + value.n + 4))
+			return false;
+		buf_add_span(lines, name);
+		buf_add(lines, ": ", 2);
+		buf_add_span(lines, value);
+		buf_add(lines, "\r\n", 2);
+	}
+	return true;
+}
+
+size_t stage_size(const struct stage *s)
+{
+	return unsent(s) + s->direct;
+}
+
+void stage_copy(const struct stage *s, const struct buf *source, char *out, size_t n)
+{
+	size_t own = unsent(s) < n ? unsent(s) : n;
+
+	if (own > 0)
+		memcpy(out, buf_head(&s->bytes) + s->sent, own);
+	if (n > own)
+		memcpy(out + own, buf_head(source), n - own);
 }
 
 void stage_fini(struct buf_pool *pool, struct stage *s)

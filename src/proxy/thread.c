@@ -12,9 +12,10 @@
 #include "sluice/base/digest.h"
 #include "sluice/base/log.h"
 
-#include "proxy_priv.h"
+#include "tunnel_priv.h"
+#include "upstream_priv.h"
 
-enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128 };
+enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
 
 /* One listener as this thread accepts at it. */
 struct door {
@@ -23,7 +24,7 @@ struct door {
 	struct net_acceptor *acceptor;
 	uint64_t id; /* of the sockets */
 	struct net_tls *tls;
-	bool redirect, retired;
+	bool redirect, h2c, retired, proxied; /* proxied: a PROXY header comes first */
 	uint16_t redirect_port;
 };
 
@@ -45,39 +46,77 @@ static struct net_tls *door_tls(void *arg)
 	return ((struct door *)arg)->tls;
 }
 
-static bool door_admit(void *arg, const struct sockaddr *peer)
+unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls)
 {
-	struct thread *t = ((struct door *)arg)->thread;
 	const struct config_limits *limits = &thread_config(t)->limits;
+	struct peers *peers = t->proxy->peers;
 
-	if (limits->connections > 0 &&
-		stats_sum(t->proxy->stats, STAT_CONNECTIONS_OPEN) >=
-			limits->connections) {
-		thread_count(t, STAT_LIMIT_CONNECTIONS, 1);
-		return false;
+	if (tls && limits->handshakes_per_client > 0 &&
+		!peers_shake(peers, client, limits->handshakes_per_client,
+			net_loop_now_ns(t->loop))) {
+		thread_count(t, STAT_LIMIT_HANDSHAKES, 1);
+		return NET_REFUSE;
 	}
-	if (limits->connections_per_client > 0 &&
-		!peers_enter(t->proxy->peers, peer, limits->connections_per_client)) {
+	if (limits->connections_per_client == 0)
+		return NET_ADMIT;
+	if (!peers_enter(peers, client, limits->connections_per_client)) {
 		thread_count(t, STAT_LIMIT_CLIENT, 1);
-		return false;
+		return NET_REFUSE;
 	}
-	return true;
+	return NET_ADMIT | NET_ADMIT_COUNTED;
+}
+
+void thread_forget(struct thread *t, const struct sockaddr *client, unsigned admission)
+{
+	if (admission & NET_ADMIT_COUNTED)
+		peers_leave(t->proxy->peers, client);
+}
+
+/* Behind a proxy the client is admitted when its header has said who that is. */
+static unsigned door_admit(void *arg, const struct sockaddr *peer)
+{
+	const struct door *d = arg;
+	struct thread *t = d->thread;
+	const struct config *config = thread_config(t);
+
+	if (config->limits.connections > 0 &&
+		stats_sum(t->proxy->stats, STAT_CONNECTIONS_OPEN) >=
+			config->limits.connections) {
+		thread_count(t, STAT_LIMIT_CONNECTIONS, 1);
+		return NET_REFUSE;
+	}
+	if (!d->proxied)
+		return thread_admit(t, peer, d->tls != NULL);
+	if (config_trusts(config, peer))
+		return NET_ADMIT | NET_ADMIT_PROXIED;
+	thread_count(t, STAT_PROXY_UNTRUSTED, 1);
+	return NET_REFUSE;
+}
+
+static void door_lost(void *arg, const struct sockaddr *peer, unsigned admission)
+{
+	thread_forget(((struct door *)arg)->thread, peer, admission);
 }
 
 static void door_accept(void *arg, struct net_conn *c)
 {
 	struct door *d = arg;
 	struct config_listener l = { .redirect = d->redirect,
-		.redirect_port = d->redirect_port };
+		.redirect_port = d->redirect_port,
+		.h2c = d->h2c };
 
 	client_accept(d->thread, c, &l);
+	((struct client *)net_conn_user(c))->door = d->id;
+	if (d->retired)
+		client_dismiss(net_conn_user(c));
 }
 
-static bool door_elsewhere(void *arg, int fd, const struct sockaddr *peer)
+static bool door_elsewhere(
+	void *arg, int fd, const struct sockaddr *peer, unsigned admission)
 {
 	struct door *d = arg;
 
-	return handover_give(d->thread, d->id, fd, peer);
+	return handover_give(d->thread, d->id, fd, peer, admission);
 }
 
 static void door_gone(void *arg)
@@ -94,6 +133,12 @@ static void door_retire(struct door *d)
 	if (d->retired)
 		return;
 	d->retired = true;
+	LIST_EACH (&d->thread->clients, it, next) {
+		struct client *c = LIST_ENTRY(it, struct client, link);
+
+		if (c->door == d->id)
+			client_dismiss(c);
+	}
 	net_acceptor_retire(d->acceptor, door_gone, d);
 }
 
@@ -105,6 +150,7 @@ static struct door *door_open(struct thread *t, struct sockets *s)
 		.tls = door_tls,
 		.admit = door_admit,
 		.elsewhere = door_elsewhere,
+		.on_lost = door_lost,
 		.arg = d,
 	};
 
@@ -128,14 +174,15 @@ static struct door *door_of(struct thread *t, uint64_t id)
 }
 
 /* A retired door still serves what was accepted before. */
-bool thread_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer)
+bool thread_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer,
+	unsigned admission)
 {
 	LIST_EACH (&t->acceptors, it, next) {
 		struct door *d = LIST_ENTRY(it, struct door, link);
 
 		if (d->id != id)
 			continue;
-		net_acceptor_adopt(d->acceptor, fd, peer);
+		net_acceptor_adopt(d->acceptor, fd, peer, admission);
 		return true;
 	}
 	return false;
@@ -170,8 +217,10 @@ static void sync_doors(struct thread *t)
 		net_tls_unref(d->tls);
 		d->tls = s->listener[i].tls != NULL ? net_tls_ref(s->listener[i].tls)
 						    : NULL;
+		d->proxied = c->proxy_protocol;
 		d->redirect = c->redirect;
 		d->redirect_port = c->redirect_port;
+		d->h2c = c->h2c;
 	}
 }
 
@@ -184,6 +233,7 @@ static void close_idle(struct thread *t, const struct snapshot *s, bool all)
 		for (size_t k = 0; k < pool_n_servers(s->pool[i]); k++)
 			server_close_idle(pool_server(s->pool[i], k), t->index, all);
 	}
+	upstream_sessions_sweep(t);
 }
 
 static void use_free(struct thread *t, struct use *u)
@@ -285,12 +335,8 @@ static void begin_drain(struct thread *t)
 {
 	t->draining = true;
 	close_idle(t, t->current->snapshot, true);
-	LIST_EACH (&t->clients, it, next) {
-		struct client *c = LIST_ENTRY(it, struct client, link);
-
-		if (c->exchange == NULL)
-			client_linger(c);
-	}
+	LIST_EACH (&t->clients, it, next)
+		client_dismiss(LIST_ENTRY(it, struct client, link));
 }
 
 static void on_wake(void *arg)
@@ -342,10 +388,17 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
 	list_init(&t->clients);
 	list_init(&t->awaiting);
 	list_init(&t->queued);
+	list_init(&t->upgrades);
+	list_init(&t->groups);
 	list_init(&t->drains);
+	list_init(&t->sessions);
+	t->received = mem_alloc(RECEIVED_BYTES);
+	slab_init(&t->tunnels, sizeof(struct tunnel), 0, KEEP_TUNNELS);
 	slab_init(&t->exchanges, sizeof(struct exchange), 0, KEEP_EXCHANGES);
 	digest_random(t->id_seed, sizeof(t->id_seed));
+	t->jitter = (uint32_t)t->id_seed[0];
 	t->loop = net_loop_new(user_bytes());
+	t->h2 = h2_shared_new(net_loop_bufs(t->loop));
 	t->waker = net_waker_new(t->loop, on_wake, t);
 }
 
@@ -394,9 +447,13 @@ void proxy_thread_fini(struct thread *t)
 
 		if (c->exchange != NULL)
 			exchange_end(c->exchange);
+		if (c->tunnel != NULL)
+			tunnel_drop(c->tunnel);
 		client_abort(c);
 	}
+	tunnels_fini(t);
 	drain_stop_all(t);
+	upstream_sessions_close(t);
 	if (t->current != NULL) {
 		close_idle(t, t->current->snapshot, true);
 		use_free(t, t->current);
@@ -407,5 +464,7 @@ void proxy_thread_fini(struct thread *t)
 	net_ticker_free(t->queue_ticker);
 	net_waker_free(t->waker);
 	slab_fini(&t->exchanges);
+	h2_shared_free(t->h2);
+	free(t->received);
 	net_loop_free(t->loop);
 }

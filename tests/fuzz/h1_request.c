@@ -34,7 +34,11 @@ static void assert_goes_on(const struct reading *from, struct h1_forward f)
 		assert(count(&to, SPAN("X-Request-Id")) == 1);
 		assert(count(&to, SPAN("Connection")) <= 1);
 		assert(count(&to, SPAN("Keep-Alive")) == 0);
-		assert(f.trusted || count(&to, SPAN("Forwarded")) == 0);
+		if (f.forwarded)
+			assert(count(&to, SPAN("Forwarded")) == 1);
+		else
+			assert(f.trusted || count(&to, SPAN("Forwarded")) == 0);
+		assert(f.via.n == 0 || count(&to, SPAN("Via")) >= 1);
 	}
 	buf_release(&pool, &out);
 	buf_pool_fini(&pool);
@@ -53,6 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct h1_forward trusting = forward;
 	trusting.trusted = trusting.upgrade = trusting.keep_alive = true;
 	assert_goes_on(&r, forward);
+	assert_goes_on(&r, trusting);
+	trusting.via = SPAN("edge");
+	trusting.forwarded = true;
 	assert_goes_on(&r, trusting);
 	return 0;
 }

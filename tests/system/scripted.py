@@ -312,12 +312,20 @@ class Counts:
         self.instance = instance
         self.before = instance.metrics()
 
-    def rise(self, name):
-        return self.instance.metrics().get(name, 0) - self.before.get(name, 0)
+    def rises(self, names):
+        now = self.instance.metrics()
+        return {name: now.get(name, 0) - self.before.get(name, 0) for name in names}
+
+    def rise(self, *names):
+        """Of these metrics together."""
+        return sum(self.rises(names).values())
 
     def wait(self, name, n=1):
-        wait_for(lambda: self.rise(name) >= n, 10, f"{name} rises by {n}")
-        assert self.rise(name) == n, f"{name} rose by {self.rise(name)}"
+        self.wait_sum([name], n)
+
+    def wait_sum(self, names, n=1):
+        wait_for(lambda: self.rise(*names) >= n, 10, f"{names} rise by {n}")
+        assert self.rise(*names) == n, f"{names} rose by {self.rise(*names)}"
 
 
 def side(what, which="new"):

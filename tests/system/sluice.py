@@ -17,6 +17,7 @@ from ports import ReservedPort
 from waiting import wait_for
 
 SLUICE_BIN = process.binary("sluice", "SLUICE_BIN")
+SLUICE_COMMAND = [SLUICE_BIN]
 CTL_BIN = process.binary("sluicectl", "SLUICECTL_BIN")
 REPORT = re.compile(r"(?:Address|Leak|Thread|UndefinedBehavior|Memory)Sanitizer"
                     r"|runtime error:|Assertion .* failed")
@@ -72,7 +73,7 @@ class Sluice:
         """Starts with the file as it is."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [SLUICE_BIN, "--config", str(self.config_path)],
+                [*SLUICE_COMMAND, "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**SANITIZER_OPTIONS, **os.environ},
                 preexec_fn=process.die_with_parent)

@@ -48,8 +48,9 @@ REQUESTS = {
     "Proxy, as CGI would see it": (["Proxy: http://evil"], ""),
     "HTTP2-Settings": (["HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"], ""),
     "Upgrade to h2c": (["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"], ""),
-    "Upgrade to a WebSocket where nobody allowed it":
-        (["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"],
+    "Upgrade to something else": (["Connection: upgrade", "Upgrade: TLS/1.3"], ""),
+    "Upgrade to a WebSocket or something else":
+        (["Connection: upgrade", "Upgrade: websocket, TLS/1.3", "Sec-WebSocket-Key: x"],
          "Sec-WebSocket-Key: x\r\n"),
     "TE": (["TE: gzip, deflate;q=0.5", "Connection: TE"], ""),
     "fields that Connection names": (

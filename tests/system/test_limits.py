@@ -198,6 +198,35 @@ def test_connections_per_client(certs):
     origin.stop()
 
 
+def shakes_hands(sluice, source="127.0.0.1"):
+    with contextlib.suppress(OSError):  # ssl.SSLError too
+        with sluice.client(source=source):
+            return True
+    return False
+
+
+def test_handshakes_per_client(certs):
+    """Six at once, another every sixth of a second; others are not concerned."""
+    origin = Origin()
+    with running(certs, {"legacy": pool(origin)},
+                 limits={"handshakes_per_client": 6}) as sluice:
+        counts = Counts(sluice)
+        done = [shakes_hands(sluice) for _ in range(40)]
+        refused = done.count(False)
+
+        assert all(done[:6]) and refused > 0
+        counts.wait("sluice_limit_handshakes_per_client_total", refused)
+        counts.wait("sluice_handshakes_total", 40 - refused)
+        assert counts.rise("sluice_handshake_failures_total") == 0
+        assert shakes_hands(sluice, "127.0.0.2")
+        with sluice.client(tls=False) as plain:
+            plain.send(GET)
+            origin.next().answer()
+            assert plain.read_response().status == 200
+        wait_for(lambda: shakes_hands(sluice), 5, "it may shake hands again")
+    origin.stop()
+
+
 def test_keepalive(certs):
     """More connections than may be kept are closed after use."""
     origin = Origin()

@@ -74,6 +74,17 @@ def test_a_new_certificate_is_served_after_a_reload(site, more_certs):
         assert "other.test" in names_of(client)
 
 
+def test_a_listener_that_was_taken_out_may_come_back_at_once(site):
+    """Though its old sockets still empty their queues."""
+    sluice = site()
+    both = [dict(entry) for entry in sluice.config["listeners"]]
+
+    assert sluice.reload(listeners=both[:1])["action"] == "reload"
+    assert sluice.reload(listeners=both)["action"] == "reload"
+
+    assert sluice.get(tls=False).status == 200
+
+
 def test_the_redirect_goes_to_https(site):
     port = ReservedPort()
     sluice = site(start=False)

@@ -165,7 +165,7 @@ def expect_refusal(scene, request, statuses):
         assert response.get("x-request-id").encode() in response.body
         assert client.is_closed(), "one answer, and not a word more"
     counts.wait("sluice_bad_requests_total", 1)
-    counts.wait("sluice_own_4xx_total") + counts.rise("sluice_own_5xx_total", 1)
+    counts.wait_sum(["sluice_own_4xx_total", "sluice_own_5xx_total"], 1)
     assert scene.origin.is_untouched()
 
 

@@ -98,6 +98,18 @@ def test_the_order_of_suites_is_ours(tls_site):
     assert "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in text
 
 
+@pytest.mark.parametrize("options, suite", [
+    (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256"],
+     "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (["-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"],
+     "TLS_AES_128_GCM_SHA256"),
+], ids=["1.2", "1.3"])
+def test_the_suite_that_costs_least_comes_first(tls_site, options, suite):
+    _, text = s_client(tls_site(), *options)
+
+    assert f"Cipher is {suite}" in text
+
+
 # Certificates.
 
 @pytest.mark.parametrize("algorithms, subject", [

@@ -40,4 +40,13 @@ uint64_t hist_count(const struct hist_view *v);
  * hist_count() before judging. permille is 1..1000. */
 uint64_t hist_quantile(const struct hist_view *v, unsigned permille);
 
+/* Counts that go on past 2^32, for a reader who looks at least once in between. */
+struct hist_total {
+	uint64_t count[HIST_BUCKETS];
+	struct hist_view seen;
+};
+
+/* Adds what came since the last look. now: the same histograms each time. */
+void hist_total_look(struct hist_total *t, const struct hist_view *now);
+
 #endif

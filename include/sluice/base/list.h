@@ -53,4 +53,16 @@ static inline void list_remove(struct link *l)
 	list_init(l);
 }
 
+/* All of from, in order, behind what is in list; from is empty then. */
+static inline void list_take(struct link *list, struct link *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = list->prev;
+	list->prev->next = from->next;
+	from->prev->next = list;
+	list->prev = from->prev;
+	list_init(from);
+}
+
 #endif

@@ -40,6 +40,23 @@ struct config_plan {
 	enum config_on_timeout on_timeout;
 };
 
+/* What becomes of upgraded connections when traffic goes back to legacy. */
+enum config_on_revert { CONFIG_STAY, CONFIG_DRAIN, CONFIG_CUT };
+
+struct config_tunnels {
+	bool enabled;
+	enum config_on_revert on_revert;
+	uint32_t drain_rate; /* a second */
+	struct config_bucket bucket;
+};
+
+/* Which answers are errors of their pool (S17). */
+struct config_errors {
+	uint16_t *status;
+	size_t n_status; /* 0: every 5xx but 501 and 505 */
+	uint32_t grpc;   /* bit n: grpc-status n is one */
+};
+
 struct config_migration {
 	char name[CONFIG_NAME_SIZE];
 	size_t legacy, new_; /* indices into pools */
@@ -49,6 +66,8 @@ struct config_migration {
 	struct config_plan plan;
 	bool rescue;
 	uint32_t rescue_max_body, rescue_budget_ppm;
+	struct config_tunnels tunnels;
+	struct config_errors errors;
 };
 
 struct config_route {

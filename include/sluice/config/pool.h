@@ -23,12 +23,23 @@ enum config_balance {
 	CONFIG_HASH,
 };
 
-enum config_health_type { CONFIG_HEALTH_NONE, CONFIG_HEALTH_TCP, CONFIG_HEALTH_HTTP };
+enum config_protocol { CONFIG_HTTP1, CONFIG_H2 };
+
+/* The version of the PROXY header that each connection to a server begins with. */
+enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
+
+enum config_health_type {
+	CONFIG_HEALTH_NONE,
+	CONFIG_HEALTH_TCP,
+	CONFIG_HEALTH_HTTP,
+	CONFIG_HEALTH_GRPC
+};
 
 struct config_health {
 	enum config_health_type type; /* none: a pool without a health group; S10 says
 					 how its servers count: up at once */
 	char *path, *host;            /* host "": the server's address */
+	char *service;                /* of a grpc check; "": the server itself */
 	uint16_t *status;
 	size_t n_status;
 	uint32_t interval_ms, timeout_ms, jitter_ppm;
@@ -40,7 +51,11 @@ struct config_pool {
 	struct config_server *servers;
 	size_t n_servers;
 	enum config_balance balance;
-	uint32_t keepalive; /* idle connections per server and data thread */
+	enum config_protocol protocol;
+	enum config_proxy_header proxy_header; /* not off: HTTP/1.1, keepalive is 0 */
+	uint32_t keepalive;    /* idle connections per server and data thread */
+	uint32_t max_requests; /* at once, over all servers and threads; 0: no bound */
+	uint32_t max_pending;  /* that wait, over all threads; 0: limits.pending only */
 	struct config_health health;
 	uint32_t eject_failures, eject_max_ppm;
 	uint32_t retry_attempts; /* tries in all, the first one included */

@@ -30,7 +30,8 @@ enum h1_bad {
 	H1_BAD_EXPECT,  /* 417 */
 	H1_BAD_UPGRADE, /* no list of protocols; one that is not wanted is ignored */
 	H1_TARGET_TOO_LONG, /* 414 */
-	H1_HEAD_TOO_LARGE,  /* bytes or fields: 431 */
+	H1_HEAD_TOO_LARGE,  /* in bytes: 431 */
+	H1_TOO_MANY_FIELDS, /* 431 */
 	H1_BAD_STATUS_LINE,
 	H1_N_BAD,
 };
@@ -106,6 +107,9 @@ struct h1_forward {                              /* how a request goes upstream 
 		       */
 	bool keep_alive; /* false: Connection: close */
 	bool upgrade;    /* let the Upgrade through */
+	bool forwarded;  /* a Forwarded (RFC 7239) beside X-Forwarded-* */
+	bool from_h2;    /* the client spoke HTTP/2, for Via */
+	struct span via; /* our pseudonym, a token; empty: no Via of ours */
 };
 
 struct h1_answer {                 /* how a response goes to the client */
@@ -113,6 +117,8 @@ struct h1_answer {                 /* how a response goes to the client */
 	enum http_framing framing; /* as sent to the client */
 	bool keep_alive;           /* else Connection: close is written */
 	bool interim;              /* 1xx: no framing, no connection fields but 101's */
+	bool from_h2;              /* the server spoke HTTP/2, for Via */
+	struct span via;           /* as in h1_forward */
 };
 
 /* The head as it goes on, appended to out: hop-by-hop fields dropped, framing

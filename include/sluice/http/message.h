@@ -85,9 +85,10 @@ struct http_head {
 	uint8_t minor;   /* of HTTP/1.x: 0 or 1 */
 	bool keep_alive; /* the peer wants to go on after this message */
 	bool expect_continue;
-	bool upgrade;     /* Connection: upgrade with an Upgrade field */
+	bool upgrade; /* Connection: upgrade with an Upgrade field */
+	bool tunnel; /* asks for a WebSocket: Upgrade: websocket, or extended CONNECT */
 	bool te_trailers; /* TE: trailers was sent */
-	bool is_text;     /* base is HTTP/1.1's text: lines are copied as they stand */
+	bool is_text; /* base has lines of HTTP/1.1, which are copied as they stand */
 	enum http_framing framing;
 	uint64_t length;
 	uint32_t bytes; /* of the whole head, its blank line included */

@@ -17,6 +17,7 @@
 
 #include "sluice/base/err.h"
 #include "sluice/base/span.h"
+#include "sluice/net/proxy_header.h"
 
 struct net_loop;
 struct net_tls;
@@ -29,23 +30,37 @@ struct net_conn;
 int net_listen(const struct sockaddr *sa, socklen_t len, unsigned n, int *fds,
 	struct err *err);
 
+/* What is to be done with a connection: a set. */
+enum net_admission {
+	NET_REFUSE = 0, /* closed at once */
+	NET_ADMIT = 1,
+	NET_ADMIT_PROXIED = 2, /* it begins with a PROXY header, read before all else */
+	NET_ADMIT_COUNTED =
+		4, /* means nothing to net: net_conn_admission gives it back */
+};
+
 /* Accepts on fd: on_accept gets each new connection. tls is asked for each one
  * (a reload changes it), NULL: plain. Connections with TLS are reported to their
- * owner when the handshake is done. */
+ * owner when the handshake is done; those with a PROXY header also when that has come
+ * (NET_PEER), and with NET_OPEN though they be plain. */
 struct net_acceptor;
 struct net_accept {
 	void (*on_accept)(void *arg, struct net_conn *c);
 	struct net_tls *(*tls)(void *arg); /* borrowed; may be NULL or return NULL */
-	/* Asked before any memory is taken; false: closed at once. May be NULL. */
-	bool (*admit)(void *arg, const struct sockaddr *peer);
+	/* Asked before any memory is taken: enum net_admission. May be NULL. */
+	unsigned (*admit)(void *arg, const struct sockaddr *peer);
 	/* Asked next; true: somebody else has taken fd over. May be NULL. */
-	bool (*elsewhere)(void *arg, int fd, const struct sockaddr *peer);
+	bool (*elsewhere)(
+		void *arg, int fd, const struct sockaddr *peer, unsigned admission);
+	/* One that was admitted, but found no memory. May be NULL. */
+	void (*on_lost)(void *arg, const struct sockaddr *peer, unsigned admission);
 	void *arg;
 };
 struct net_acceptor *net_acceptor_new(
 	struct net_loop *l, int fd, const struct net_accept *to);
 /* As if fd had been accepted here, without asking admit or elsewhere. */
-void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer);
+void net_acceptor_adopt(struct net_acceptor *a, int fd, const struct sockaddr *peer,
+	unsigned admission);
 /* Takes no more from now; drains the queue first as SO_REUSEPORT needs: drops new
  * SYNs, accepts what is under way for some ms, then closes fd and calls on_gone. */
 void net_acceptor_retire(struct net_acceptor *a, void (*on_gone)(void *arg), void *arg);
@@ -57,11 +72,14 @@ enum {                  /* events; several may come at once. READ and WRITE as a
 	NET_OPEN = 4,   /* connected, handshake done: may read and write */
 	NET_FAILED = 8, /* will never open; net_conn_failure says why */
 	NET_DRAINED = 16, /* all that net_write took is with the kernel */
+	NET_PEER =
+		32, /* the PROXY header has come, TLS not begun: net_conn_peer is true
+			* now, and this is the moment to close who is not wanted */
 };
 
 enum net_failure {
 	NET_FINE,
-	NET_REFUSED,
+	NET_REFUSED, /* by the server; what was accepted did not begin with its header */
 	NET_RESET,
 	NET_TLS,
 	NET_TIMEOUT,
@@ -79,6 +97,7 @@ struct net_owner {
 struct net_target {
 	struct net_tls *tls;     /* NULL: plain; borrowed */
 	const char *server_name; /* for SNI and the check of the certificate */
+	struct span prefix;      /* sent before all else, TLS included; copied */
 	struct net_owner owner;
 };
 
@@ -111,12 +130,19 @@ bool net_conn_is_open(const struct net_conn *c); /* connected, handshake done */
 enum net_failure net_conn_failure(const struct net_conn *c);
 const struct sockaddr *net_conn_peer(
 	const struct net_conn *c); /* family AF_UNIX: no address */
-/* Our end as "127.0.0.1:8443", for a Host that is missing; empty for a unix socket. */
+/* Our end, or where a PROXY header says that the client connected to; the family is
+ * AF_UNIX where there is no address. */
+void net_conn_local(const struct net_conn *c, union net_address *out);
+/* That as "127.0.0.1:8443", for a Host that is missing; empty for a unix socket. */
 void net_conn_local_text(const struct net_conn *c, char *out, size_t out_n);
+unsigned net_conn_admission(const struct net_conn *c); /* what admit said */
 bool net_conn_has_tls(const struct net_conn *c);
 struct span net_conn_alpn(const struct net_conn *c); /* empty: none was agreed */
 int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwise */
 
+/* Nothing more will be written, which the peer is told behind what was; it may still be
+ * read. */
+void net_conn_shut(struct net_conn *c);
 void net_conn_close(struct net_conn *c); /* at once */
 /* Sends what was written, says goodbye, reads and drops for a while what still
  * comes (so that the answer is not lost to a reset), closes. Owner is gone. */

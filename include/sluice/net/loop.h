@@ -47,6 +47,22 @@ void net_timer_set(struct net_timer *t, uint32_t ms);
 void net_timer_stop(struct net_timer *t);
 bool net_timer_is_set(const struct net_timer *t);
 
+/* --- tasks: what many events of one turn ask for, done once ------------ */
+
+/* Runs when the events of the turn are over, before the loop sleeps. A task that asks
+ * for itself again while it runs waits for the next turn, which then comes at once. */
+struct net_task {
+	struct link link;
+	struct net_loop *loop;
+	void (*run)(void *arg);
+	void *arg;
+};
+
+void net_task_init(
+	struct net_task *t, struct net_loop *l, void (*run)(void *), void *arg);
+void net_task_later(struct net_task *t);
+void net_task_cancel(struct net_task *t);
+
 /* --- wake-ups, signals and foreign descriptors ------------------------- */
 
 /* on_wake runs on l once for any number of net_wake; net_wake is safe from any thread
@@ -82,6 +98,10 @@ void net_ticker_free(struct net_ticker *t);
 struct net_lookup;
 struct net_lookup *net_resolve(struct net_loop *l, const char *host, uint16_t port,
 	void (*on_done)(void *arg, const struct sockaddr *sa, socklen_t len),
+	void *arg);
+/* The same with all its addresses, the preferred one first, and then NULL. */
+struct net_lookup *net_resolve_all(struct net_loop *l, const char *host, uint16_t port,
+	void (*on_found)(void *arg, const struct sockaddr *sa, socklen_t len),
 	void *arg);
 void net_resolve_cancel(struct net_lookup *lookup);
 

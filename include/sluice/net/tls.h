@@ -31,6 +31,9 @@ struct net_tls_client {
 	const char *ca_file; /* "": the system's */
 	bool verify;
 	const char *cert_file, *key_file; /* to show; NULL or "": none */
+	/* Offer it, and HTTP/1.1 behind it; net_conn_alpn() tells what the server took,
+	 * which is nothing (so HTTP/1.1) when it does not know ALPN. */
+	bool h2;
 };
 
 int net_tls_server_new(

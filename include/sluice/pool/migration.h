@@ -13,6 +13,7 @@
 #include "sluice/base/hist.h"
 #include "sluice/base/live.h"
 
+struct bucket;
 struct migration;
 
 enum side { SIDE_LEGACY, SIDE_NEW, N_SIDES };
@@ -55,6 +56,15 @@ enum side_count {
 	COUNT_NOT_RESCUED, /* of new: could have been, but for size or budget */
 	COUNT_SPILL,       /* meant for this side, sent to the other */
 	COUNT_QUEUED,      /* waited for a server */
+	COUNT_TUNNELS,
+	COUNT_TUNNELS_OPEN,    /* now */
+	COUNT_TUNNELS_BROKEN,  /* by the pool within their first seconds: errors */
+	COUNT_TUNNELS_DRAINED, /* asked to leave */
+	COUNT_TUNNELS_CUT,
+	COUNT_MESSAGES_IN, /* from clients, through tunnels */
+	COUNT_MESSAGES_OUT,
+	COUNT_TUNNEL_BYTES_IN,
+	COUNT_TUNNEL_BYTES_OUT,
 	GUARD_N,
 	GUARD_K, /* error guards */
 	GUARD_LAT_N,
@@ -86,6 +96,12 @@ bool migration_spills(
 /* Legacy is down: whether this one may go to new (S12). */
 bool migration_overflows(struct migration *m, unsigned thread);
 uint32_t migration_effective_ppm(const struct migration *m);
+/* A revert or cutback holds, in this moment; and its tunnels are to be cut (S35). */
+bool migration_is_latched(const struct migration *m);
+bool migration_is_hard(const struct migration *m);
+/* How many tunnels may begin, and how many may be asked to leave: for all threads. */
+struct bucket *migration_upgrades(struct migration *m);
+struct bucket *migration_leaving(struct migration *m);
 
 /* The rescue budget, as the pool's for retries; ppm is the configured share. */
 void migration_note_request(struct migration *m, unsigned thread, uint32_t ppm);
@@ -115,6 +131,8 @@ void migration_latency(
 void migration_sum(const struct migration *m, struct migration_counts *out);
 void migration_add_hist(
 	const struct migration *m, enum side side, struct hist_view *sum);
+/* All that ever came, now; valid until the next call. */
+const struct hist_total *migration_hist_total(struct migration *m, enum side side);
 uint32_t migration_run(const struct migration *m);
 void migration_set_run(struct migration *m, uint32_t run);
 void migration_set_slow_us(struct migration *m, uint64_t us);
@@ -124,6 +142,8 @@ void migration_set_passed_ppm(struct migration *m, uint32_t ppm);
 /* Once new has had a usable server in this run, its absence is a failure (S11). */
 void migration_set_seen_new(struct migration *m, bool seen);
 bool migration_seen_new(const struct migration *m);
+/* A cutback that closes tunnels too; ends with the latch. */
+void migration_set_hard(struct migration *m, bool hard);
 
 struct registry;
 /* Control thread: counted. */

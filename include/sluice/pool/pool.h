@@ -26,7 +26,7 @@ unsigned registry_threads(const struct registry *r);
 struct live *registry_live(const struct registry *r);
 
 /* Counted references; made when there is none of this name. A server whose last
- * reference goes is retired and freed when no thread holds an attempt or idle
+ * reference goes is retired and freed when no thread holds an attempt or a kept
  * connection of it: registry_sweep, called each second, does that. */
 struct server *registry_server(
 	struct registry *r, const char *pool, const struct config_server *c);
@@ -45,6 +45,8 @@ void pool_free(struct pool *p);
 
 const struct config_pool *pool_config(const struct pool *p);
 struct net_tls *pool_tls(const struct pool *p); /* NULL: plain */
+/* For checks, which may speak HTTP/2 where requests do not. */
+struct net_tls *pool_check_tls(const struct pool *p);
 size_t pool_n_servers(const struct pool *p);
 struct server *pool_server(const struct pool *p, size_t i);
 
@@ -69,6 +71,11 @@ struct pool_wish {
 /* A server with one more in flight (server_release ends it), or NULL and why. */
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss);
+
+/* A place among those that wait for this pool, while max_pending leaves one; counted over
+ * all threads, for one snapshot. */
+bool pool_queue_enter(struct pool *p);
+void pool_queue_leave(struct pool *p);
 
 /* The retry budget (S24, S25): each request adds the pool's share of a retry, time
  * adds ten a second over all threads; each retry takes one. */

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "sluice/base/list.h"
+
 struct server;
 struct net_conn;
 struct net_loop;
@@ -49,12 +51,13 @@ bool server_note_failure(struct server *s);
 void server_note_answer(struct server *s);
 
 uint32_t server_in_flight(const struct server *s); /* summed over threads */
-/* Ends what pool_pick began. */
+/* One more in flight, beside what pool_pick began; and the end of one. */
+void server_hold(struct server *s, unsigned thread);
 void server_release(struct server *s, unsigned thread);
 
 struct server_counts {
 	uint64_t requests, connects, reuses, failures, ejections;
-	uint32_t in_flight, idle;
+	uint32_t in_flight, idle, sessions;
 };
 void server_sum(const struct server *s, struct server_counts *out);
 
@@ -75,5 +78,18 @@ void server_note_connect(struct server *s, unsigned thread);
  * every server). */
 void server_close_idle(struct server *s, unsigned thread, bool all);
 bool server_is_retired(const struct server *s); /* any thread: left the configuration */
+
+/* --- HTTP/2 sessions of one data thread ---------------------------------------- */
+
+/* Proxy's own; kept here, they outlive the snapshots in which the server is. */
+struct server_sessions {
+	struct link all;
+	struct link waiting; /* requests, for one of them */
+};
+struct server_sessions *server_sessions(struct server *s, unsigned thread);
+/* One more, or (-1) less: the server stays while there is one. */
+void server_note_session(struct server *s, unsigned thread, int delta);
+/* Counts a request on a connection that was there. */
+void server_note_reuse(struct server *s, unsigned thread);
 
 #endif

@@ -25,6 +25,21 @@ Test(digest, sha256_gives_the_values_of_fips_180)
 		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* RFC 3174, 7.3 and RFC 4648, 10. */
+Test(digest, sha1_and_base64_give_the_values_of_their_rfcs)
+{
+	uint8_t sum[DIGEST_SHA1];
+	char text[DIGEST_BASE64_SIZE(6)], hex_text[2 * DIGEST_SHA1 + 1];
+
+	digest_sha1("abc", 3, sum);
+	digest_hex(sum, sizeof(sum), hex_text);
+	cr_expect_str_eq(hex_text, "a9993e364706816aba3e25717850c26c9cd0d89d");
+	digest_base64((const uint8_t *)"foobar", 6, text);
+	cr_expect_str_eq(text, "Zm9vYmFy");
+	digest_base64((const uint8_t *)"foob", 4, text);
+	cr_expect_str_eq(text, "Zm9vYg==");
+}
+
 /* RFC 4231, 4.3 and 4.7: a short key, and one longer than a block. */
 Test(digest, hmac_gives_the_values_of_rfc_4231)
 {

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "sluice/base/mem.h"
+
 static struct hist *h;
 static struct hist_view now;
 
@@ -134,4 +136,31 @@ Test(hist, views_of_several_histograms_merge_into_one)
 Test(hist, a_permille_of_zero_is_a_bug, .signal = SIGABRT)
 {
 	(void)hist_quantile(&now, 0);
+}
+
+Test(hist, a_total_goes_on_where_the_counts_have_wrapped)
+{
+	struct hist_total *total = mem_zero(sizeof(*total));
+
+	now.count[5] = UINT32_MAX;
+	hist_total_look(total, &now);
+	now.count[5] = 2;
+	now.count[7] = 1;
+	hist_total_look(total, &now);
+
+	cr_assert_eq(total->count[5], (UINT64_C(1) << 32) + 2);
+	cr_assert_eq(total->count[7], 1);
+	free(total);
+}
+
+Test(hist, a_total_counts_nothing_twice)
+{
+	struct hist_total *total = mem_zero(sizeof(*total));
+
+	now.count[5] = 3;
+	hist_total_look(total, &now);
+	hist_total_look(total, &now);
+
+	cr_assert_eq(total->count[5], 3);
+	free(total);
 }

@@ -51,6 +51,18 @@ Test(diff, does_not_care_how_a_value_is_written_or_where_it_stands)
 	cr_assert_eq(lines.n, 0);
 }
 
+Test(diff, does_not_care_how_an_address_is_spelled)
+{
+	compare("listeners = ( { name = \"web\"; address = \"[0:0::1]:0080\"; } );\n"
+		"pools = { old = { servers = ( { address = \"127.0.0.1:080\"; },\n"
+		"{ address = \"App:9\"; } ); }; };\n" ROUTES,
+		"listeners = ( { name = \"web\"; address = \"[::1]:80\"; } );\n"
+		"pools = { old = { servers = ( { address = \"127.0.0.1:80\"; },\n"
+		"{ address = \"app:9\"; } ); }; };\n" ROUTES);
+
+	cr_assert_eq(lines.n, 0, "%s", lines.text[0]);
+}
+
 Test(diff, matches_servers_by_address_and_routes_by_host_and_path)
 {
 	compare(LISTENERS MIGRATION(
@@ -103,6 +115,26 @@ Test(diff, shows_a_threshold_that_is_left_out_as_none)
 
 	cr_assert_eq(lines.n, 1);
 	cr_assert_str_eq(lines.text[0], "migrations.m.guard.error_rate: none -> 1.5");
+}
+
+Test(diff, names_what_differs_in_tunnels_errors_and_headers)
+{
+	compare(LEAST MIGRATION(""),
+		"headers = { via = \"sluice\"; };\n" LEAST MIGRATION(
+			"tunnels = { on_revert = \"cut\"; };\n"
+			"errors = { status = [ 500, 429 ]; grpc = [ 14 ]; };"));
+
+	cr_assert_eq(lines.n, 4);
+	cr_expect_eq(count_lines(&lines, "headers.via:  -> sluice"), 1);
+	cr_expect_eq(
+		count_lines(&lines, "migrations.m.tunnels.on_revert: drain -> cut"), 1);
+	cr_expect_eq(
+		count_lines(&lines, "migrations.m.errors.status: [ ] -> [ 500, 429 ]"),
+		1);
+	cr_expect_eq(count_lines(&lines,
+			     "migrations.m.errors.grpc: [ 2, 4, 12, 13, 14, 15 ] -> "
+			     "[ 14 ]"),
+		1);
 }
 
 Test(diff, says_that_the_connection_string_changed_but_not_to_what)

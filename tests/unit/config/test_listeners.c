@@ -3,6 +3,8 @@
 #include <criterion/parameterized.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sluice/base/mem.h"
 
@@ -35,8 +37,25 @@ static struct slip slips[] = {
 	{ "{ name = \"a\"; address = \"0.0.0.0:+80\"; }", "expected 1..65535" },
 	{ "{ name = \"a\"; address = \"unix:web.sock\"; }",
 		"expected a path from the root" },
-	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; proxy_protocol = true; }",
-		"proxy_protocol: is not available in this version" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; proxy_protocol = \"v1\"; }",
+		"proxy_protocol: expected true or false, got \"v1\"" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; h2c = 1; }",
+		"h2c: expected true or false, got 1" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; h2c = true; " TLS " }; }",
+		"listeners[0].h2c: is for plain listeners: with TLS, alpn says" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; h2c = true; redirect = "
+	  "\"https\"; }",
+		"listeners[0].h2c: does not go with redirect" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; upgrade = { }; }",
+		"upgrade: unknown setting; the nearest known one is \"upgrades\"" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; upgrades = { rate = 1000001; "
+	  "}; }",
+		"upgrades.rate: expected 0..1000000, got 1000001" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; upgrades = { burst = 0; }; }",
+		"upgrades.burst: expected 1..1000000, got 0" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; upgrades = { queue = 100001; "
+	  "}; }",
+		"upgrades.queue: expected 0..100000, got 100001" },
 	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; redirect = \"http\"; }",
 		"redirect: expected \"https\" or \"https:PORT\", got \"http\"" },
 	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; redirect = \"https:\"; }",
@@ -55,14 +74,17 @@ static struct slip slips[] = {
 		"min_version: expected \"1.2\" or \"1.3\", got \"1.1\"" },
 	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; " TLS " alpn = [ \"h3\" ]; }; }",
 		"alpn[0]: expected \"h2\" or \"http/1.1\", got \"h3\"" },
-	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; " TLS " alpn = [ \"h2\" ]; }; }",
-		"alpn: lacks \"http/1.1\"" },
+	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; " TLS " alpn = [ ]; }; }",
+		"alpn: is empty: expected \"h2\", \"http/1.1\" or both" },
 	{ "{ name = \"a\"; address = \"0.0.0.0:80\"; },"
 	  "{ name = \"a\"; address = \"0.0.0.0:81\"; }",
 		"listeners[1].name: a stands already at /scene/sluice.conf:1" },
 	{ "{ name = \"a\"; address = \"[::1]:80\"; },"
 	  "{ name = \"b\"; address = \"[0:0::1]:80\"; }",
 		"listeners[1].address: [::1]:80 stands already at" },
+	{ "{ name = \"a\"; address = \"127.0.0.1:80\"; },"
+	  "{ name = \"b\"; address = \"[::ffff:127.0.0.1]:80\"; }",
+		"listeners[1].address: 127.0.0.1:80 stands already at" },
 	{ "5", "listeners[0]: expected a group { }, got 5" },
 };
 
@@ -93,7 +115,51 @@ Test(listeners, a_certificate_that_is_not_there_is_told_with_the_script_that_mak
 		"file or directory; certs/make.sh makes certificates"));
 	cr_assert(told(
 		&l, ":3: listeners[0].tls.certificates[0].key: /etc is not a file"));
+	cr_assert_eq(count_lines(&l.problems, "make.sh"), 1);
 	unload(&l);
+}
+
+/* What config says of path as a certificate, when nobody special reads it. */
+static struct loaded load_unprivileged(const char *path)
+{
+	char *text = mem_print("listeners = ( { name = \"a\"; address = "
+			       "\"0.0.0.0:443\"; tls = { certificates = (\n"
+			       "{ cert = \"%s\"; key = \"/etc/hostname\"; } ); }; } "
+			       ");\n" POOLS ROUTES,
+		path);
+	bool root = getuid() == 0;
+
+	if (root)
+		cr_assert_eq(setresuid(65534, 65534, 0), 0);
+	struct loaded l = load(text);
+	if (root)
+		cr_assert_eq(setresuid(0, 0, 0), 0);
+	free(text);
+	return l;
+}
+
+Test(listeners, a_certificate_that_may_not_be_read_is_told_with_that_reason_alone)
+{
+	char *folder = folder_new();
+	char *file = write_file(folder, "web.pem", "");
+	char *words = mem_print("cert: %s may not be read: Permission denied", file);
+	cr_assert_eq(chmod(file, 0), 0);
+	cr_assert_eq(chmod(folder, 0755), 0);
+	struct loaded file_shut = load_unprivileged(file);
+	cr_assert_eq(chmod(file, 0644), 0);
+	cr_assert_eq(chmod(folder, 0), 0);
+	struct loaded folder_shut = load_unprivileged(file);
+
+	cr_expect(told(&file_shut, words), "%s", file_shut.problems.text[0]);
+	cr_expect_not(told(&file_shut, "make.sh"));
+	cr_expect(told(&folder_shut, words), "%s", folder_shut.problems.text[0]);
+	cr_expect_not(told(&folder_shut, "make.sh"));
+	cr_assert_eq(chmod(folder, 0755), 0);
+	unload(&folder_shut);
+	unload(&file_shut);
+	free(words);
+	free(file);
+	folder_remove(folder);
 }
 
 Test(listeners, a_plain_one_a_tls_one_and_a_redirect_are_told_apart)
@@ -127,6 +193,69 @@ Test(listeners, tls_has_the_documented_defaults)
 	expect_accepted(&l);
 	cr_expect_eq(l.c->listeners[0].min_version, CONFIG_TLS_1_2);
 	cr_expect(l.c->listeners[0].alpn_h2 && l.c->listeners[0].alpn_http1);
+	unload(&l);
+}
+
+Test(listeners, tls_may_offer_one_protocol_or_both)
+{
+	struct loaded h2 =
+		load("listeners = ( { name = \"a\"; address = \"0.0.0.0:443\"; " TLS
+		     " alpn = [ \"h2\" ]; }; } );\n" POOLS ROUTES);
+	struct loaded http1 =
+		load("listeners = ( { name = \"a\"; address = \"0.0.0.0:443\"; " TLS
+		     " alpn = [ \"http/1.1\" ]; }; } );\n" POOLS ROUTES);
+
+	expect_accepted(&h2);
+	expect_accepted(&http1);
+	cr_expect(h2.c->listeners[0].alpn_h2 && !h2.c->listeners[0].alpn_http1);
+	cr_expect(!http1.c->listeners[0].alpn_h2 && http1.c->listeners[0].alpn_http1);
+	unload(&http1);
+	unload(&h2);
+}
+
+Test(listeners, nothing_is_expected_before_http_and_upgrades_are_unmetered_by_default)
+{
+	struct loaded l = load(LEAST);
+	const struct config_listener *a = l.c->listeners;
+
+	cr_expect_not(a->proxy_protocol);
+	cr_expect_not(a->h2c);
+	cr_expect_eq(a->upgrades.rate, 0);
+	cr_expect_eq(a->upgrades.burst, 100);
+	cr_expect_eq(a->upgrades.queue, 1000);
+	unload(&l);
+}
+
+Test(listeners, expecting_the_proxy_protocol_of_nobody_would_close_everyone)
+{
+	static const char listener[] =
+		"listeners = ( { name = \"a\"; address = \"0.0.0.0:80\";\n"
+		"proxy_protocol = true; } );\n" POOLS ROUTES;
+	char *empty = mem_print("trusted = [ ];\n%s", listener);
+	char *wrong = mem_print("trusted = [ \"x\" ];\n%s", listener);
+
+	expect_refused(empty,
+		":3: listeners[0].proxy_protocol: would close every client, because "
+		"trusted is empty: name the peers that send the header there");
+	expect_refused(wrong, "trusted[0]: expected an address or a range");
+	free(wrong);
+	free(empty);
+}
+
+Test(listeners, may_expect_the_proxy_protocol_speak_h2c_and_meter_upgrades)
+{
+	struct loaded l = load(
+		"listeners = ( { name = \"a\"; address = \"0.0.0.0:80\"; h2c = true;\n"
+		"proxy_protocol = true; upgrades = { rate = 50; burst = 1; queue = 0; "
+		"}; } );\n" POOLS ROUTES);
+	const struct config_listener *a = l.c->listeners;
+
+	expect_accepted(&l);
+	cr_expect(a->proxy_protocol);
+	cr_expect(a->h2c);
+	cr_expect_eq(a->upgrades.rate, 50);
+	cr_expect_eq(a->upgrades.burst, 1);
+	cr_expect_eq(a->upgrades.queue, 0);
 	unload(&l);
 }
 

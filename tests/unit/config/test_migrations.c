@@ -106,6 +106,34 @@ static struct slip slips[] = {
 		"budget: expected 0..100, got 101" },
 	{ PAIR SPLIT "rescue = { enabled = 0; };",
 		"enabled: expected true or false, got 0" },
+	{ PAIR SPLIT "tunnels = { on_revert = \"close\"; };",
+		"tunnels.on_revert: expected \"stay\" or \"drain\" or \"cut\", got "
+		"\"close\"" },
+	{ PAIR SPLIT "tunnels = { drain_rate = 0; };",
+		"tunnels.drain_rate: expected 1..100000, got 0" },
+	{ PAIR SPLIT "tunnels = { drain_rate = 100001; };",
+		"tunnels.drain_rate: expected 1..100000, got 100001" },
+	{ PAIR SPLIT "tunnels = { rate = 1000001; };",
+		"tunnels.rate: expected 0..1000000, got 1000001" },
+	{ PAIR SPLIT "tunnels = { burst = 0; };", "burst: expected 1..1000000, got 0" },
+	{ PAIR SPLIT "tunnels = { queue = 100001; };",
+		"tunnels.queue: expected 0..100000, got 100001" },
+	{ PAIR SPLIT "tunnels = { enable = false; };",
+		"the nearest known one is \"enabled\"" },
+	{ PAIR SPLIT "errors = { status = [ 399 ]; };",
+		"errors.status[0]: expected a status in 400..599, got 399" },
+	{ PAIR SPLIT "errors = { status = [ 500, 600 ]; };",
+		"errors.status[1]: expected a status in 400..599, got 600" },
+	{ PAIR SPLIT "errors = { status = 500; };",
+		"errors.status: expected an array of statuses" },
+	{ PAIR SPLIT "errors = { grpc = [ 0 ]; };",
+		"errors.grpc[0]: expected a status in 1..16, got 0" },
+	{ PAIR SPLIT "errors = { grpc = [ 17 ]; };",
+		"errors.grpc[0]: expected a status in 1..16, got 17" },
+	{ PAIR SPLIT "errors = { grpc = [ \"UNAVAILABLE\" ]; };",
+		"expected a status in 1..16, got \"UNAVAILABLE\"" },
+	{ PAIR SPLIT "errors = { stauts = [ 500 ]; };",
+		"the nearest known one is \"status\"" },
 	{ PAIR SPLIT "gates = ( );", "migrations.m.gates: unknown setting" },
 };
 
@@ -301,5 +329,68 @@ Test(migrations, names_are_resolved_wherever_the_pools_stand)
 	expect_accepted(&l);
 	cr_assert_eq(config_find_migration(l.c, "m"), &l.c->migrations[0]);
 	cr_assert_null(config_find_migration(l.c, "n"));
+	unload(&l);
+}
+
+/* What S17 names: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE,
+ * DATA_LOSS. */
+enum { S17 = 1 << 2 | 1 << 4 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15 };
+
+Test(migrations, tunnels_and_errors_have_the_documented_defaults)
+{
+	struct loaded l = load(LEAST MIGRATION(""));
+	const struct config_tunnels *t = &l.c->migrations[0].tunnels;
+	const struct config_errors *e = &l.c->migrations[0].errors;
+
+	cr_expect(t->enabled);
+	cr_expect_eq(t->on_revert, CONFIG_DRAIN);
+	cr_expect_eq(t->drain_rate, 50);
+	cr_expect_eq(t->bucket.rate, 0);
+	cr_expect_eq(t->bucket.burst, 100);
+	cr_expect_eq(t->bucket.queue, 1000);
+	cr_expect_eq(e->n_status, 0);
+	cr_expect_eq(e->grpc, S17);
+	unload(&l);
+}
+
+Test(migrations, say_what_becomes_of_tunnels)
+{
+	struct loaded l = load(LEAST MIGRATION(
+		"tunnels = { enabled = false; on_revert = \"stay\"; drain_rate = 7;\n"
+		"rate = 20; burst = 5; queue = 0; };"));
+	const struct config_tunnels *t = &l.c->migrations[0].tunnels;
+
+	expect_accepted(&l);
+	cr_expect_not(t->enabled);
+	cr_expect_eq(t->on_revert, CONFIG_STAY);
+	cr_expect_eq(t->drain_rate, 7);
+	cr_expect_eq(t->bucket.rate, 20);
+	cr_expect_eq(t->bucket.burst, 5);
+	cr_expect_eq(t->bucket.queue, 0);
+	unload(&l);
+}
+
+Test(migrations, say_which_answers_are_errors)
+{
+	struct loaded l = load(LEAST MIGRATION(
+		"errors = { status = [ 429, 500, 599 ]; grpc = [ 1, 16, 8 ]; };"));
+	const struct config_errors *e = &l.c->migrations[0].errors;
+
+	expect_accepted(&l);
+	cr_assert_eq(e->n_status, 3);
+	cr_expect_eq(e->status[0], 429);
+	cr_expect_eq(e->status[2], 599);
+	cr_expect_eq(e->grpc, 1 << 1 | 1 << 8 | 1 << 16);
+	unload(&l);
+}
+
+Test(migrations, empty_lists_are_the_rule_for_http_and_nothing_for_grpc)
+{
+	struct loaded l =
+		load(LEAST MIGRATION("errors = { status = [ ]; grpc = [ ]; };"));
+
+	expect_accepted(&l);
+	cr_expect_eq(l.c->migrations[0].errors.n_status, 0);
+	cr_expect_eq(l.c->migrations[0].errors.grpc, 0);
 	unload(&l);
 }

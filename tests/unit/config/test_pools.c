@@ -26,6 +26,13 @@ static struct slip slips[] = {
 	{ "servers = ( { address = \"a:1\"; max_requests = -1; } );", "got -1" },
 	{ "servers = ( { address = \"a:1\"; }, { address = \"A:1\"; } );",
 		"servers[1].address: a:1 stands already at" },
+	{ "servers = ( { address = \"127.0.0.1:80\"; },"
+	  "{ address = \"127.0.0.1:080\"; } );",
+		"servers[1].address: 127.0.0.1:80 stands already at" },
+	{ "servers = ( { address = \"localhost.:80\"; } );",
+		"\"localhost.\" is no host name" },
+	{ "servers = ( { address = \"127.0.0.01:80\"; } );",
+		"127.0.0.01 is no IPv4 address" },
 	{ "servers = ( { adress = \"a:1\"; address = \"a:1\"; } );",
 		"servers[0].adress: unknown setting; the nearest known one is "
 		"\"address\"" },
@@ -34,11 +41,26 @@ static struct slip slips[] = {
 	{ SERVER "balance = \"peak_ewma\";",
 		"\"peak_ewma\" is not available in this version" },
 	{ SERVER "balance = \"random\";", "balance: expected \"round_robin\" or" },
-	{ SERVER "protocol = \"h2\";", "\"h2\" is not available in this version" },
+	{ SERVER "protocol = \"http2\";",
+		"protocol: expected \"http/1.1\" or \"h2\", got \"http2\"; the "
+		"nearest is \"h2\"" },
+	{ SERVER "proxy_protocol = true;",
+		"proxy_protocol: expected a word in quotes, got true" },
+	{ SERVER "proxy_protocol = \"v3\";",
+		"proxy_protocol: expected \"off\" or \"v1\" or \"v2\", got \"v3\"" },
+	{ SERVER "proxy_protocol = \"v2\"; protocol = \"h2\";",
+		"pools.old.proxy_protocol: does not go with protocol = \"h2\": its "
+		"header names one client" },
+	{ SERVER "max_requests = 1000001;",
+		"max_requests: expected 0..1000000, got 1000001" },
+	{ SERVER "max_pending = -1;", "max_pending: expected 0..1000000, got -1" },
+	{ SERVER "max_pendign = 1;", "the nearest known one is \"max_pending\"" },
 	{ SERVER "keepalive = 10001;", "keepalive: expected 0..10000, got 10001" },
 	{ SERVER "health = true;", "health: expected a group { }, got true" },
-	{ SERVER "health = { type = \"grpc\"; };",
-		"\"grpc\" is not available in this version" },
+	{ SERVER "health = { type = \"gprc\"; };",
+		"type: expected \"http\" or \"tcp\" or \"grpc\" or \"none\", got "
+		"\"gprc\"; the nearest is \"grpc\"" },
+	{ SERVER "health = { service = 5; };", "service: expected a text in quotes" },
 	{ SERVER "health = { path = \"health\"; };", "expected a path from \"/\"" },
 	{ SERVER "health = { path = \"/a b\"; };", "expected a path from \"/\"" },
 	{ SERVER "health = { host = \"a/b\"; };", "health.host: expected a host name" },
@@ -105,7 +127,11 @@ Test(pools, a_pool_has_the_documented_defaults)
 	cr_expect_eq(p->servers[0].weight, 1);
 	cr_expect_eq(p->servers[0].max_requests, 0);
 	cr_expect_eq(p->balance, CONFIG_LEAST_INFLIGHT);
+	cr_expect_eq(p->protocol, CONFIG_HTTP1);
+	cr_expect_eq(p->proxy_header, CONFIG_PROXY_OFF);
 	cr_expect_eq(p->keepalive, 32);
+	cr_expect_eq(p->max_requests, 0);
+	cr_expect_eq(p->max_pending, 0);
 	cr_expect_eq(p->eject_failures, 3);
 	cr_expect_eq(p->eject_max_ppm, 500000);
 	cr_expect_eq(p->retry_attempts, 2);
@@ -122,6 +148,7 @@ Test(pools, health_has_the_documented_defaults)
 	cr_expect_eq(h->type, CONFIG_HEALTH_HTTP);
 	cr_expect_str_eq(h->path, "/api/health");
 	cr_expect_str_eq(h->host, "");
+	cr_expect_str_eq(h->service, "");
 	cr_assert_eq(h->n_status, 1);
 	cr_expect_eq(h->status[0], 200);
 	cr_expect_eq(h->interval_ms, 2000);
@@ -141,6 +168,47 @@ Test(pools, without_a_health_group_nothing_is_checked)
 	cr_expect_eq(tcp.c->pools[0].health.type, CONFIG_HEALTH_TCP);
 	unload(&tcp);
 	unload(&none);
+}
+
+Test(pools, may_speak_h2_and_bound_what_is_under_way_and_waits)
+{
+	struct loaded l = load_pool(
+		SERVER "protocol = \"h2\"; max_requests = 500; max_pending = 20;");
+	const struct config_pool *p = &l.c->pools[0];
+
+	cr_expect_eq(p->protocol, CONFIG_H2);
+	cr_expect_eq(p->max_requests, 500);
+	cr_expect_eq(p->max_pending, 20);
+	cr_expect_eq(p->keepalive, 32);
+	unload(&l);
+}
+
+Test(pools, connections_that_name_a_client_are_kept_for_nobody_else)
+{
+	struct loaded v1 = load_pool(SERVER "proxy_protocol = \"v1\";");
+	struct loaded v2 = load_pool(SERVER "keepalive = 8; proxy_protocol = \"v2\";");
+
+	cr_expect_eq(v1.c->pools[0].proxy_header, CONFIG_PROXY_V1);
+	cr_expect_eq(v1.c->pools[0].keepalive, 0);
+	cr_expect_eq(v2.c->pools[0].proxy_header, CONFIG_PROXY_V2);
+	cr_expect_eq(v2.c->pools[0].keepalive, 0);
+	unload(&v2);
+	unload(&v1);
+}
+
+Test(pools, of_any_protocol_may_be_asked_over_grpc)
+{
+	struct loaded whole = load_pool(SERVER "health = { type = \"grpc\"; };");
+	struct loaded one = load_pool(SERVER
+		"protocol = \"h2\"; health = { type = \"grpc\"; service = \"a.B\"; "
+		"};");
+
+	cr_expect_eq(whole.c->pools[0].health.type, CONFIG_HEALTH_GRPC);
+	cr_expect_str_eq(whole.c->pools[0].health.service, "");
+	cr_expect_eq(one.c->pools[0].health.type, CONFIG_HEALTH_GRPC);
+	cr_expect_str_eq(one.c->pools[0].health.service, "a.B");
+	unload(&one);
+	unload(&whole);
 }
 
 Test(pools, several_statuses_may_mean_healthy)
@@ -165,7 +233,7 @@ Test(pools, a_tls_group_turns_tls_on_and_verifies)
 	unload(&l);
 }
 
-Test(pools, addresses_are_kept_as_written_and_filled_when_numeric)
+Test(pools, addresses_are_filled_when_numeric_and_kept_in_one_spelling)
 {
 	struct loaded l = load_pool("servers = ( { address = \"App.internal:80\"; },\n"
 				    "{ address = \"[2001:db8::1]:81\"; },\n"
@@ -174,8 +242,8 @@ Test(pools, addresses_are_kept_as_written_and_filled_when_numeric)
 	const struct config_server *s = l.c->pools[0].servers;
 
 	cr_assert_eq(l.c->pools[0].n_servers, 4);
-	cr_expect_str_eq(s[0].address.text, "App.internal:80");
-	cr_expect_str_eq(s[0].address.host, "App.internal");
+	cr_expect_str_eq(s[0].address.text, "app.internal:80");
+	cr_expect_str_eq(s[0].address.host, "app.internal");
 	cr_expect_eq(s[0].address.port, 80);
 	cr_expect_not(s[0].address.numeric);
 	cr_expect_str_eq(s[1].address.host, "2001:db8::1");
@@ -184,6 +252,38 @@ Test(pools, addresses_are_kept_as_written_and_filled_when_numeric)
 	cr_expect_eq(s[3].address.sa.in4.sin_addr.s_addr, htonl(0x0a000001));
 	cr_expect_eq(s[3].weight, 0);
 	unload(&l);
+}
+
+struct spelling {
+	char written[48], kept[48];
+};
+
+static struct spelling spellings[] = {
+	{ "127.0.0.1:080", "127.0.0.1:80" },
+	{ "localhost:00080", "localhost:80" },
+	{ "LocalHost:80", "localhost:80" },
+	{ "[0:0:0::0001]:80", "[::1]:80" },
+	{ "[2001:DB8::A]:80", "[2001:db8::a]:80" },
+	{ "[::ffff:127.0.0.1]:80", "127.0.0.1:80" },
+	{ "[::FFFF:7f00:1]:80", "127.0.0.1:80" },
+	{ "unix:/run/App.sock", "unix:/run/App.sock" },
+};
+
+ParameterizedTestParameters(pools, one_address_has_one_text)
+{
+	return cr_make_param_array(
+		struct spelling, spellings, sizeof(spellings) / sizeof(spellings[0]));
+}
+
+ParameterizedTest(struct spelling *s, pools, one_address_has_one_text)
+{
+	char *settings = mem_print("servers = ( { address = \"%s\"; } );", s->written);
+
+	struct loaded l = load_pool(settings);
+
+	cr_expect_str_eq(l.c->pools[0].servers[0].address.text, s->kept);
+	unload(&l);
+	free(settings);
 }
 
 Test(pools, whole_numbers_are_taken_where_fractions_are_wanted)

@@ -16,15 +16,22 @@
 	"  { cert = \"/etc/hostname\"; key = \"/etc/hostname\"; } ); min_version = "   \
 	"\"1.3\";\n"                                                                   \
 	"  alpn = [ \"http/1.1\" ]; }; }, { name = \"r\"; address = \"0.0.0.0:80\";\n" \
-	"  redirect = \"https\"; } );\n"                                               \
-	"limits = { body_bytes = \"3g\"; uri_bytes = \"1000\"; };\n"                   \
+	"  redirect = \"https\"; }, { name = \"p\"; address = \"0.0.0.0:81\"; \n"      \
+	"  h2c = true; proxy_protocol = true; upgrades = { rate = 9; }; } );\n"        \
+	"headers = { via = \"me\"; forwarded = true; };\n"                             \
+	"limits = { body_bytes = \"3g\"; uri_bytes = \"1000\"; streams = 7; pending "  \
+	"= 9; };\n"                                                                    \
 	"pools = { old = { servers = ( { address = \"a.b:1\"; weight = 7; "            \
 	"max_requests = 9; } );\n"                                                     \
 	"  balance = \"round_robin\"; health = { host = \"q\\\"\\\\q\"; status = [ "   \
 	"200, 404 ];\n"                                                                \
 	"  jitter = 12.3456; }; tls = { verify = false; server_name = \"x.y\"; }; "    \
 	"};\n"                                                                         \
-	"  next = { servers = ( { address = \"unix:/n\"; } ); }; };\n"                 \
+	"  proxy = { servers = ( { address = \"a:1\"; } ); proxy_protocol = \"v1\"; "  \
+	"};\n"                                                                         \
+	"  next = { servers = ( { address = \"unix:/n\"; } ); protocol = \"h2\";\n"    \
+	"  max_requests = 3; max_pending = 4; health = { type = \"grpc\"; service = "  \
+	"\"s\"; }; }; };\n"                                                            \
 	"migrations = { m = { legacy = \"old\"; new = \"next\";\n"                     \
 	"  weights = { legacy = 2; new = 1; }; guard = { error_rate = 0.07; h = "      \
 	"1.23456789;\n"                                                                \
@@ -32,7 +39,10 @@
 	"0.333333333333333315; };\n"                                                   \
 	"  plan = { autostart = true; steps = ( { weight = 0.1; }, { weight = "        \
 	"33.3333; } ); };\n"                                                           \
-	"  rescue = { enabled = false; max_body = \"0\"; }; }; };\n"                   \
+	"  rescue = { enabled = false; max_body = \"0\"; };\n"                         \
+	"  tunnels = { enabled = false; on_revert = \"cut\"; drain_rate = 1; burst = " \
+	"2; };\n"                                                                      \
+	"  errors = { status = [ 404, 500 ]; grpc = [ 1, 16 ]; }; }; };\n"             \
 	"routes = ( { migration = \"m\"; }, { host = \"*.b\"; path = \"/x\"; pool = "  \
 	"\"old\"; } );\n"                                                              \
 	"admin = { listen = \"127.0.0.1:9900\"; mode = \"0600\"; };\n"                 \
@@ -69,6 +79,11 @@ Test(print, every_default_is_shown)
 	cr_expect_not_null(strstr(printed, "\tdrain = \"30s\";\n"));
 	cr_expect_not_null(strstr(printed, "\tsocket = \"/run/sluice/admin.sock\";\n"));
 	cr_expect_not_null(strstr(printed, "\t\tbalance = \"least_inflight\";\n"));
+	cr_expect_not_null(strstr(printed, "\t\tprotocol = \"http/1.1\";\n"));
+	cr_expect_not_null(strstr(printed, "\t\tproxy_protocol = \"off\";\n"));
+	cr_expect_not_null(strstr(printed, "\t\th2c = false;\n"));
+	cr_expect_not_null(strstr(printed, "\tstreams = 100;\n"));
+	cr_expect_not_null(strstr(printed, "\tvia = \"\";\n"));
 	free(printed);
 	unload(&l);
 }

@@ -44,6 +44,23 @@ static struct slip slips[] = {
 	{ "limits = { header_count = 0; };", "header_count: expected 1..256, got 0" },
 	{ "limits = { header_count = 257; };",
 		"header_count: expected 1..256, got 257" },
+	{ "limits = { streams = 0; };", "streams: expected 1..1000, got 0" },
+	{ "limits = { streams = 1001; };", "streams: expected 1..1000, got 1001" },
+	{ "limits = { pending = 0; };", "pending: expected 1..65535, got 0" },
+	{ "limits = { pending = 65536; };", "pending: expected 1..65535, got 65536" },
+	{ "limits = { handshakes_per_client = 100001; };",
+		"handshakes_per_client: expected 0..100000, got 100001" },
+	{ "limits = { handshakes_per_cleint = 1; };",
+		"the nearest known one is \"handshakes_per_client\"" },
+	{ "headers = { via = \"a b\"; };",
+		"headers.via: expected a token (letters, digits and "
+		"!#$%&'*+-.^_`|~), got \"a b\"" },
+	{ "headers = { via = \"a/b\"; };", "headers.via: expected a token" },
+	{ "headers = { via = \"caf\xc3\xa9\"; };", "headers.via: expected a token" },
+	{ "headers = { forwarded = \"yes\"; };",
+		"headers.forwarded: expected true or false, got \"yes\"" },
+	{ "headers = { forwared = true; };", "the nearest known one is \"forwarded\"" },
+	{ "headers = \"via\";", "headers: expected a group { }, got \"via\"" },
 	{ "limits = { uri_bytes = \"33k\"; };",
 		"uri_bytes: is larger than header_bytes" },
 	{ "limits = { body_bytes = \"-1\"; };",
@@ -144,6 +161,9 @@ Test(settings, timeouts_and_limits_have_the_documented_defaults)
 	cr_expect_eq(limits->body_bytes, 0);
 	cr_expect_eq(limits->connections, 0);
 	cr_expect_eq(limits->connections_per_client, 0);
+	cr_expect_eq(limits->handshakes_per_client, 0);
+	cr_expect_eq(limits->streams, 100);
+	cr_expect_eq(limits->pending, 1024);
 	unload(&l);
 }
 
@@ -160,6 +180,26 @@ Test(settings, the_log_the_admin_and_the_journal_have_the_documented_defaults)
 	cr_expect_str_eq(l.c->journal.postgres, "");
 	cr_expect_eq(l.c->journal.grace_ms, 30000);
 	cr_expect_eq(l.c->journal.on_outage, CONFIG_OUTAGE_HOLD);
+	unload(&l);
+}
+
+Test(settings, sluice_says_nothing_of_itself_by_default)
+{
+	struct loaded l = load(LEAST);
+
+	cr_expect_str_eq(l.c->headers.via, "");
+	cr_expect_not(l.c->headers.forwarded);
+	unload(&l);
+}
+
+Test(settings, sluice_may_name_itself_and_send_forwarded)
+{
+	struct loaded l = load(
+		"headers = { via = \"sluice-1.edge\"; forwarded = true; };\n" LEAST);
+
+	expect_accepted(&l);
+	cr_expect_str_eq(l.c->headers.via, "sluice-1.edge");
+	cr_expect(l.c->headers.forwarded);
 	unload(&l);
 }
 

@@ -87,12 +87,6 @@ static void open_origin(struct origin *o, const char *answer)
 	o->acceptor = net_acceptor_new(loop, fd, &a);
 }
 
-static void close_origin(struct origin *o)
-{
-	net_acceptor_free(o->acceptor);
-	o->acceptor = NULL;
-}
-
 static const char fine[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 static const char broken[] = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
 
@@ -230,16 +224,6 @@ static bool first_is_up(void)
 static bool first_is_down(void)
 {
 	return server_health(server(0)) == SERVER_DOWN;
-}
-
-static bool first_is_not_ejected(void)
-{
-	return !server_is_ejected(server(0));
-}
-
-static bool first_was_asked_ten_times(void)
-{
-	return origins[0].asked >= 10;
 }
 
 #endif

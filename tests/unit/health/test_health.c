@@ -4,6 +4,22 @@
  */
 #include "scene.h"
 
+static void close_origin(struct origin *o)
+{
+	net_acceptor_free(o->acceptor);
+	o->acceptor = NULL;
+}
+
+static bool first_is_not_ejected(void)
+{
+	return !server_is_ejected(server(0));
+}
+
+static bool first_was_asked_ten_times(void)
+{
+	return origins[0].asked >= 10;
+}
+
 TestSuite(health, .init = setup, .fini = teardown, .timeout = 30);
 
 /* --- one check

@@ -156,7 +156,7 @@ Test(h1_request, there_may_be_as_many_fields_as_the_limit_and_no_more)
 	append(too_many, sizeof too_many, "X: y\r\n\r\n", 1);
 
 	good(fits);
-	cr_assert_eq(request(span_of(too_many))->why, H1_HEAD_TOO_LARGE);
+	cr_assert_eq(request(span_of(too_many))->why, H1_TOO_MANY_FIELDS);
 }
 
 static struct reading *request_of(size_t bytes)

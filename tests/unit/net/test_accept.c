@@ -5,7 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "sluice/base/clock.h"
 
 enum { CLIENTS = 60 };
 
@@ -20,12 +24,12 @@ static void on_accept(void *arg, struct net_conn *c)
 	in[n_in++] = c;
 }
 
-static bool on_admit(void *arg, const struct sockaddr *peer)
+static unsigned on_admit(void *arg, const struct sockaddr *peer)
 {
 	(void)arg;
 	n_asked++;
 	cr_expect_eq(peer->sa_family, AF_INET);
-	return lets_in;
+	return lets_in ? NET_ADMIT | NET_ADMIT_COUNTED : NET_REFUSE;
 }
 
 static void on_gone(void *arg)
@@ -105,6 +109,7 @@ Test(accept, a_connection_comes_open_with_its_peer_and_without_events)
 	cr_expect(net_conn_is_virgin(in[0]));
 	cr_expect_eq(net_conn_peer_uid(in[0]), -1);
 	cr_expect_eq(net_conn_alpn(in[0]).n, 0);
+	cr_expect_eq(net_conn_admission(in[0]), NET_ADMIT | NET_ADMIT_COUNTED);
 	cr_expect_eq(net_conn_loop(in[0]), loop);
 }
 
@@ -131,9 +136,13 @@ Test(accept, a_storm_of_connections_all_get_in)
 static int given_fd = -1;
 static struct sockaddr_in given_peer;
 
-static bool on_elsewhere(void *arg, int fd, const struct sockaddr *peer)
+static unsigned given_admission;
+
+static bool on_elsewhere(
+	void *arg, int fd, const struct sockaddr *peer, unsigned admission)
 {
 	(void)arg;
+	given_admission = admission;
 	given_fd = fd;
 	memcpy(&given_peer, peer, sizeof(given_peer));
 	return true;
@@ -146,8 +155,9 @@ static bool one_was_given_away(void)
 
 Test(accept, one_that_is_given_away_may_be_adopted_as_if_accepted_here)
 {
-	const struct net_accept to = { .on_accept = on_accept,
-		.elsewhere = on_elsewhere };
+	const struct net_accept to = {
+		.on_accept = on_accept, .admit = on_admit, .elsewhere = on_elsewhere
+	};
 	char byte = 0;
 	net_acceptor_free(acceptor);
 	listener_fd = -1;
@@ -157,13 +167,15 @@ Test(accept, one_that_is_given_away_may_be_adopted_as_if_accepted_here)
 	cr_assert(wait_until(one_was_given_away));
 	cr_expect_eq(n_in, 0);
 
-	net_acceptor_adopt(acceptor, given_fd, (struct sockaddr *)&given_peer);
+	net_acceptor_adopt(
+		acceptor, given_fd, (struct sockaddr *)&given_peer, given_admission);
 
 	cr_assert_eq(n_in, 1);
 	cr_expect_eq(((const struct sockaddr_in *)(const void *)net_conn_peer(in[0]))
 			     ->sin_port,
 		given_peer.sin_port);
-	cr_expect_eq(n_asked, 0);
+	cr_expect_eq(net_conn_admission(in[0]), NET_ADMIT | NET_ADMIT_COUNTED);
+	cr_expect_eq(n_asked, 1);
 	cr_assert_eq(send(raw[0], "x", 1, 0), 1);
 	cr_expect_eq(net_read(in[0], &byte, 1), 1);
 }
@@ -245,6 +257,68 @@ Test(accept, the_address_is_free_again_when_the_listener_is_gone)
 		0, "%s", err.text);
 
 	close(fd);
+}
+
+Test(accept, and_may_be_taken_anew_while_it_still_leaves)
+{
+	struct err err = { .text = "" };
+	int fd = -1;
+	net_acceptor_retire(acceptor, on_gone, NULL);
+
+	cr_expect_eq(net_listen((struct sockaddr *)&here, sizeof(here), 1, &fd, &err),
+		0, "%s", err.text);
+
+	close(fd);
+}
+
+Test(accept, so_may_a_path)
+{
+	struct err err = { .text = "" };
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	const struct net_accept to = { .on_accept = on_accept };
+	int fd = -1, again = -1;
+	(void)snprintf(path.sun_path, sizeof(path.sun_path), "/tmp/sluice-accept-%d",
+		(int)getpid());
+	cr_assert_eq(
+		net_listen((struct sockaddr *)&path, sizeof(path), 1, &fd, &err), 0);
+	net_acceptor_free(acceptor);
+	acceptor = net_acceptor_new(loop, fd, &to);
+	net_acceptor_retire(acceptor, on_gone, NULL);
+
+	cr_expect_eq(
+		net_listen((struct sockaddr *)&path, sizeof(path), 1, &again, &err), 0,
+		"%s", err.text);
+
+	close(again);
+	(void)remove(path.sun_path);
+}
+
+/* No descriptor is left for what is accepted. */
+static void take_all_descriptors(struct rlimit *before)
+{
+	struct rlimit none;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, before), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = before->rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+Test(accept, without_descriptors_a_listener_that_retires_tries_again_and_keeps_its_time)
+{
+	struct rlimit before;
+	uint64_t begun_ms = clock_mono_ms();
+	connect_many(0, 1);
+	take_all_descriptors(&before);
+	net_acceptor_retire(acceptor, on_gone, NULL);
+	one_turn();
+	cr_assert_eq(n_in, 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+	cr_assert(wait_until(one_is_in));
+	cr_expect_eq(n_gone, 0);
+	cr_assert(wait_until(is_gone));
+
+	cr_expect_geq(clock_mono_ms() - begun_ms, 290);
 }
 
 Test(accept, one_that_is_freed_closes_its_socket_at_once)

@@ -62,6 +62,61 @@ Test(resolve, what_is_no_name_is_answered_with_nothing)
 	cr_expect_eq(found_len, 0);
 }
 
+static unsigned n_ends, n_addresses;
+
+static void on_each(void *arg, const struct sockaddr *sa, socklen_t len)
+{
+	(void)arg;
+	(void)len;
+	cr_assert_eq(n_ends, 0);
+	if (sa != NULL)
+		n_addresses++;
+	else
+		n_ends++;
+}
+
+static bool has_ended(void)
+{
+	return n_ends > 0;
+}
+
+Test(resolve, all_addresses_come_one_by_one_and_then_the_end)
+{
+	cr_assert_not_null(net_resolve_all(loop, "localhost", 1, on_each, NULL));
+
+	cr_assert(wait_until(has_ended));
+
+	cr_expect_geq(n_addresses, 1);
+	cr_expect_eq(n_ends, 1);
+}
+
+Test(resolve, what_has_no_addresses_has_only_the_end)
+{
+	cr_assert_not_null(net_resolve_all(loop, "no name..at all", 1, on_each, NULL));
+
+	cr_assert(wait_until(has_ended));
+
+	cr_expect_eq(n_addresses, 0);
+}
+
+static struct net_lookup *doomed;
+
+static void on_first(void *arg, const struct sockaddr *sa, socklen_t len)
+{
+	on_done(arg, sa, len);
+	net_resolve_cancel(doomed);
+}
+
+Test(resolve, one_that_is_cancelled_at_its_first_address_hears_no_more)
+{
+	doomed = net_resolve_all(loop, "localhost", 1, on_first, NULL);
+
+	cr_assert(wait_until(was_answered));
+	one_turn();
+
+	cr_expect_eq(n_answers, 1);
+}
+
 Test(resolve, one_that_is_cancelled_is_not_answered)
 {
 	struct net_lookup *r = net_resolve(loop, "localhost", 1, on_done, NULL);

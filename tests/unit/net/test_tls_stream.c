@@ -115,6 +115,36 @@ Test(tls_stream, what_is_held_back_is_bounded_and_goes_when_the_peer_reads)
 	cr_expect_not(client.wrong);
 }
 
+enum { SURPLUS = 65536, WHOLE = 131072 };
+
+static size_t taken_at_once(struct net_conn *c)
+{
+	static char bytes[2 * WHOLE];
+	const struct iovec halves[] = { { .iov_base = bytes, .iov_len = WHOLE },
+		{ .iov_base = bytes + WHOLE, .iov_len = WHOLE } };
+
+	return (size_t)net_write(c, halves, 2);
+}
+
+Test(tls_stream, a_write_takes_little_more_than_the_socket_can_hold)
+{
+	open_tls_pair();
+	client.read_size = 0;
+	net_conn_want_read(client.conn, false);
+
+	size_t took = taken_at_once(server.conn);
+
+	cr_expect_geq(took, SURPLUS);
+	cr_expect_leq(took, SURPLUS + 2 * TINY);
+}
+
+Test(tls_stream, a_write_takes_as_much_as_is_gathered_when_the_socket_holds_it)
+{
+	open_tls_pair();
+
+	cr_expect_eq(taken_at_once(client.conn), WHOLE);
+}
+
 Test(tls_stream, what_came_with_the_last_flight_of_the_handshake_is_read)
 {
 	raw_open(&raw, NULL);
@@ -282,7 +312,7 @@ Test(tls_stream, a_peer_that_makes_us_speak_and_never_reads_is_given_up)
 {
 	open_raw();
 
-	for (int i = 0; i < 200 && !server.broken; i++) {
+	for (int i = 0; i < 400 && !server.broken; i++) {
 		for (int k = 0; k < 50; k++) {
 			cr_assert_eq(
 				SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);

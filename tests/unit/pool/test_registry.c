@@ -105,6 +105,25 @@ Test(registry, one_with_something_in_flight_does_not_go)
 	registry_sweep(registry);
 }
 
+Test(registry, one_with_a_session_does_not_go)
+{
+	has_servers(2);
+	open_pool();
+	struct server *s = server(1);
+	struct server_counts c;
+	server_note_session(s, 2, 1);
+
+	has_servers(1);
+	pool_free(replace());
+	registry_sweep(registry);
+
+	server_sum(s, &c);
+	cr_expect_eq(c.sessions, 1);
+	cr_expect(list_empty(&server_sessions(s, 2)->all));
+	server_note_session(s, 2, -1);
+	registry_sweep(registry);
+}
+
 Test(registry, the_servers_that_stay_are_found_after_others_went)
 {
 	struct server *was[8];

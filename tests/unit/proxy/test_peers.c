@@ -124,3 +124,79 @@ Test(peers, very_many_addresses_are_kept_apart_and_given_back)
 		}
 	}
 }
+
+/* --- handshakes -------------------------------------------------------------------- */
+
+static const uint64_t ms = 1000000, noon = 1000 * UINT64_C(1000000000);
+
+static unsigned shake_many(const char *text, unsigned n, uint32_t rate, uint64_t now_ns)
+{
+	unsigned done = 0;
+
+	while (n-- > 0)
+		done += peers_shake(peers, at(text), rate, now_ns);
+	return done;
+}
+
+Test(peers, a_second_s_worth_of_handshakes_may_come_at_once)
+{
+	cr_expect_eq(shake_many("192.0.2.1", 30, 10, noon), 10);
+	cr_expect_eq(shake_many("192.0.2.2", 30, 10, noon), 10);
+}
+
+Test(peers, then_they_may_come_at_the_rate)
+{
+	(void)shake_many("192.0.2.1", 10, 10, noon);
+
+	cr_expect_eq(shake_many("192.0.2.1", 5, 10, noon + 99 * ms), 0);
+	cr_expect_eq(shake_many("192.0.2.1", 5, 10, noon + 100 * ms), 1);
+	cr_expect_eq(shake_many("192.0.2.1", 5, 10, noon + 350 * ms), 2);
+}
+
+Test(peers, who_was_refused_has_not_lost_anything)
+{
+	(void)shake_many("192.0.2.1", 1000, 10, noon);
+
+	cr_expect_eq(shake_many("192.0.2.1", 30, 10, noon + 1000 * ms), 10);
+}
+
+Test(peers, one_a_second_is_one_a_second)
+{
+	cr_expect_eq(shake_many("192.0.2.1", 5, 1, noon), 1);
+	cr_expect_eq(shake_many("192.0.2.1", 5, 1, noon + 999 * ms), 0);
+	cr_expect_eq(shake_many("192.0.2.1", 5, 1, noon + 1000 * ms), 1);
+}
+
+Test(peers, handshakes_of_an_ipv6_network_count_together)
+{
+	cr_expect_eq(shake_many("2001:db8:1:1::1", 2, 3, noon), 2);
+	cr_expect_eq(shake_many("2001:db8:1:1::2", 5, 3, noon), 1);
+	cr_expect_eq(shake_many("unix", 50, 3, noon), 50);
+}
+
+Test(peers, who_finds_no_place_among_very_many_is_let_in)
+{
+	char text[32];
+	unsigned in = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		(void)snprintf(text, sizeof(text), "10.%d.%d.%d", i / 62500,
+			i / 250 % 250, i % 250);
+		in += peers_shake(peers, at(text), 1, noon);
+	}
+
+	cr_expect_eq(in, 200000);
+}
+
+Test(peers, places_are_free_again_when_their_second_is_over)
+{
+	char text[32];
+
+	for (int i = 0; i < 200000; i++) {
+		(void)snprintf(text, sizeof(text), "10.%d.%d.%d", i / 62500,
+			i / 250 % 250, i % 250);
+		(void)peers_shake(peers, at(text), 1, noon);
+	}
+
+	cr_expect_eq(shake_many("192.0.2.1", 5, 1, noon + 1000 * ms), 1);
+}

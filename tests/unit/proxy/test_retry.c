@@ -1,7 +1,7 @@
 /* When there is another attempt: the whole table of S25. */
 #include <criterion/criterion.h>
 
-#include "proxy_priv.h"
+#include "exchange_priv.h"
 
 /* What may follow an attempt that ended so: a retry when nothing was sent, a retry when
  * something was sent that may be sent again, and in either case a rescue. */
@@ -121,6 +121,16 @@ Test(retry, an_error_status_is_rescued_and_not_retried)
 Test(retry, only_5xx_but_501_and_505_are_bad_statuses)
 {
 	for (unsigned status = 100; status < 600; status++)
-		cr_expect_eq(attempt_is_bad_status(status),
+		cr_expect_eq(attempt_is_bad_status(NULL, status),
 			status >= 500 && status != 501 && status != 505, "%u", status);
+}
+
+Test(retry, a_migration_may_say_which_statuses_are_bad)
+{
+	uint16_t list[] = { 429, 503 };
+	const struct config_errors errors = { .status = list, .n_status = 2 };
+
+	cr_expect(attempt_is_bad_status(&errors, 429));
+	cr_expect(attempt_is_bad_status(&errors, 503));
+	cr_expect_not(attempt_is_bad_status(&errors, 500));
 }

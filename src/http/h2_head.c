@@ -1,0 +1,316 @@
+/*
+ * Heads as HTTP/2 brings them (RFC 9113, 8). nghttp2 has checked names, values, order,
+ * what a connection-specific field is, and that nothing is there twice that may not be.
+ * Here stands what it leaves: the target, the host, limits, and what an HTTP/1 hop
+ * reads in fields, which are the rules of h1_rules.c.
+ *
+ * Fields are laid down as lines of HTTP/1, so that they go upstream in one copy.
+ */
+#include <assert.h>
+
+#include "http_priv.h"
+
+/* So many times the limit of a header block are still read, because it must be decoded
+ * to the end for the connection to live on; what is behind that is a bomb. */
+enum { BOMB = 4, BOMB_MIN = 1 << 18 };
+enum { FIELD_OVERHEAD = 32, LINE_EXTRA = 4 };
+
+bool h2_head_start(struct h2 *h)
+{
+	struct h2_head *c = h->head;
+
+	if (c == NULL) {
+		c = slab_take(&h->shared->heads);
+		if (c == NULL)
+			return false;
+		c->text = (struct buf){ .data = NULL };
+	}
+	c->text.head = c->text.tail = 0;
+	c->counted = 0;
+	c->why = H1_FINE;
+	c->cookies = 0;
+	c->scheme = c->protocol = (struct http_text){ .n = 0 };
+	c->head = (struct http_head){
+		.fields = c->fields,
+		.max_fields = HTTP_MAX_FIELDS,
+		.minor = 1,
+		.keep_alive = true,
+		.is_text = true,
+	};
+	h->head = c;
+	return true;
+}
+
+void h2_head_end(struct h2 *h)
+{
+	if (h->head == NULL)
+		return;
+	buf_release(h->shared->bufs, &h->head->text);
+	slab_give(&h->shared->heads, h->head);
+	h->head = NULL;
+}
+
+static void refuse(struct h2_head *c, enum h1_bad why)
+{
+	if (c->why == H1_FINE)
+		c->why = why;
+}
+
+static struct http_text put(struct h2_head *c, struct span s)
+{
+	struct http_text t = { .at = c->text.tail, .n = (uint32_t)s.n };
+
+	buf_add_span(&c->text, s);
+	return t;
+}
+
+static void take_target(struct h2 *h, struct h2_head *c, struct span value)
+{
+	if (value.n > h->limits.target_bytes)
+		refuse(c, H1_TARGET_TOO_LONG);
+	else
+		c->head.target = put(c, value);
+}
+
+static void take_status(struct h2_head *c, struct span value)
+{
+	uint64_t status;
+
+	if (value.n != 3 || !span_u64(value, &status) || status < 100 || status > 599)
+		refuse(c, H1_BAD_STATUS_LINE);
+	else
+		c->head.status = (uint16_t)status;
+}
+
+static void take_pseudo(
+	struct h2 *h, struct h2_head *c, struct span name, struct span value)
+{
+	if (span_eq(name, SPAN(":method"))) {
+		c->head.method_text = put(c, value);
+		c->head.method = http_method_of(value);
+	} else if (span_eq(name, SPAN(":path"))) {
+		take_target(h, c, value);
+	} else if (span_eq(name, SPAN(":authority"))) {
+		c->head.host = put(c, value);
+	} else if (span_eq(name, SPAN(":scheme"))) {
+		c->scheme = put(c, value);
+	} else if (span_eq(name, SPAN(":protocol"))) {
+		c->protocol = put(c, value);
+	} else if (span_eq(name, SPAN(":status"))) {
+		take_status(c, value);
+	} else {
+		refuse(c, H1_BAD_FIELD);
+	}
+}
+
+/* The room has been made. */
+static void take_field(struct h2_head *c, struct span name, struct span value)
+{
+	struct http_field *f = &c->head.fields[c->head.n_fields++];
+	char *begin = buf_tail(&c->text), *w = h1_put(begin, name);
+
+	*w++ = ':';
+	*w++ = ' ';
+	w = h1_put(w, value);
+	*w++ = '\r';
+	*w++ = '\n';
+	f->name = c->text.tail;
+	f->name_n = (uint16_t)name.n;
+	f->value = f->name + f->name_n + 2u;
+	f->value_n = (uint32_t)value.n;
+	f->dropped = false;
+	f->id = (uint8_t)http_name_of(name);
+	c->cookies += f->id == HTTP_N_COOKIE;
+	c->text.tail += (uint32_t)(w - begin);
+}
+
+bool h2_head_take(struct h2 *h, struct span name, struct span value)
+{
+	struct h2_head *c = h->head;
+	uint64_t bomb = (uint64_t)h->limits.header_bytes * BOMB;
+
+	c->counted += name.n + value.n + FIELD_OVERHEAD;
+	if (c->counted > bomb && c->counted > BOMB_MIN) {
+		h2_flooded(h, H2_FLOOD_HEADERS);
+		return false;
+	}
+	if (c->head.n_fields == h->limits.field_count)
+		refuse(c, H1_TOO_MANY_FIELDS);
+	else if (c->counted > h->limits.header_bytes || name.n > UINT16_MAX ||
+		 !buf_reserve(h->shared->bufs, &c->text, name.n + value.n + LINE_EXTRA))
+		refuse(c, H1_HEAD_TOO_LARGE);
+	else if (name.n > 0 && name.p[0] == ':')
+		take_pseudo(h, c, name, value);
+	else
+		take_field(c, name, value);
+	return true;
+}
+
+/* --- what it means -------------------------------------------------------- */
+
+/* The crumbs of a cookie become one field again (RFC 9113, 8.2.3), the last one. The
+ * room was not counted yet: two bytes a crumb, and the name. */
+static void join_cookies(struct buf_pool *bufs, struct h2_head *c)
+{
+	struct http_head *head = &c->head;
+	struct http_field joined = { .name_n = 6, .id = HTTP_N_COOKIE };
+	size_t n = 0;
+
+	if (c->cookies < 2)
+		return;
+	if (!buf_reserve(
+		    bufs, &c->text, buf_len(&c->text) + (size_t)c->cookies * 2 + 16)) {
+		refuse(c, H1_HEAD_TOO_LARGE);
+		return;
+	}
+	joined.name = put(c, SPAN("cookie")).at;
+	joined.value = put(c, SPAN(": ")).at + 2;
+	for (size_t i = 0; i < head->n_fields; i++) {
+		struct http_field f = head->fields[i];
+
+		if (f.id != HTTP_N_COOKIE) {
+			head->fields[n++] = f;
+			continue;
+		}
+		if (c->text.tail > joined.value)
+			put(c, SPAN("; "));
+		put(c, (struct span){ .p = c->text.data + f.value, .n = f.value_n });
+	}
+	joined.value_n = c->text.tail - joined.value;
+	put(c, SPAN("\r\n"));
+	head->fields[n++] = joined;
+	head->n_fields = (uint16_t)n;
+}
+
+static bool is_target(struct http_head *head)
+{
+	struct span t = http_text(head, head->target);
+	const char *end = t.p + t.n, *at = http_scan_target(t.p, end);
+
+	head->path = (struct http_text){
+		.at = head->target.at,
+		.n = (uint32_t)(at - t.p),
+	};
+	while (at < end && *at == '?')
+		at = http_scan_target(at + 1, end);
+	if (t.n == 0 || at < end)
+		return false;
+	return t.p[0] == '/' || (span_eq(t, SPAN("*")) && head->method == HTTP_OPTIONS);
+}
+
+static bool is_scheme(struct span s)
+{
+	return span_ieq(s, SPAN("https")) || span_ieq(s, SPAN("http"));
+}
+
+/* RFC 8441: to the rest of us a WebSocket is a GET that wants more. */
+static bool become_tunnel(struct h2_head *c)
+{
+	struct http_head *head = &c->head;
+
+	if (!span_ieq(http_text(head, c->protocol), SPAN("websocket")) ||
+		head->method != HTTP_CONNECT)
+		return false;
+	head->tunnel = true;
+	head->method = HTTP_GET;
+	head->method_text = c->scheme; /* its place; "http" is longer than "GET" */
+	memcpy(c->text.data + c->scheme.at, "GET", 3);
+	head->method_text.n = 3;
+	return true;
+}
+
+static enum h1_bad judge_pseudo(struct h2_head *c)
+{
+	struct http_head *head = &c->head;
+
+	if (head->method == HTTP_TRACE ||
+		(head->method == HTTP_CONNECT && c->protocol.n == 0))
+		return H1_BAD_METHOD;
+	if (!is_scheme(http_text(head, c->scheme)) || !is_target(head))
+		return H1_BAD_TARGET;
+	if (c->protocol.n > 0 && !become_tunnel(c))
+		return H1_BAD_METHOD;
+	return H1_FINE;
+}
+
+/* The rules of h1_rules.c, as if these fields had come that way: :authority as the host
+ * of an absolute form, a body of unknown length as chunks. */
+static enum h1_bad apply_rules(struct h2_head *c, bool response, bool ended)
+{
+	struct http_head *head = &c->head;
+	struct h1_parser p = { .response = response };
+
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (head->fields[i].id != HTTP_N_OTHER &&
+			!h1_note_field(&p, head, &head->fields[i]))
+			return p.why == H1_FINE ? H1_BAD_FIELD : p.why;
+	if (head->host.n > 0)
+		p.seen |= h1_bit(HTTP_N_HOST);
+	if (!ended && (p.seen & h1_bit(HTTP_N_CONTENT_LENGTH)) == 0)
+		p.seen |= h1_bit(HTTP_N_TRANSFER_ENCODING);
+	if (!h1_conclude(&p, head))
+		return p.why;
+	head->keep_alive = true;
+	if (ended && head->framing != HTTP_LENGTH)
+		head->framing = HTTP_NO_BODY;
+	return H1_FINE;
+}
+
+static enum h1_bad judge_request(struct h2_head *c, bool ended)
+{
+	enum h1_bad why = judge_pseudo(c);
+
+	if (why == H1_FINE)
+		why = apply_rules(c, false, ended);
+	if (why != H1_FINE || !c->head.tunnel)
+		return why;
+	if (c->head.framing == HTTP_LENGTH || ended)
+		return H1_BAD_FRAMING;
+	c->head.framing = HTTP_NO_BODY; /* what comes now is not of the message */
+	c->head.expect_continue = false;
+	return H1_FINE;
+}
+
+static void settle(struct h2_head *c)
+{
+	c->head.base = c->text.data;
+	c->head.bytes = c->text.tail;
+}
+
+enum h1_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended)
+{
+	struct h2_head *c = h->head;
+
+	join_cookies(h->shared->bufs, c);
+	settle(c);
+	if (c->why == H1_FINE)
+		c->why = judge_request(c, ended);
+	s->method = c->head.tunnel ? HTTP_CONNECT : c->head.method;
+	s->is_tunnel = c->head.tunnel;
+	return c->why;
+}
+
+enum h1_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended)
+{
+	struct h2_head *c = h->head;
+
+	settle(c);
+	c->head.method = s->method;
+	if (c->why == H1_FINE)
+		c->why = apply_rules(c, true, ended);
+	return c->why;
+}
+
+enum h1_bad h2_head_trailers(struct h2 *h)
+{
+	struct h2_head *c = h->head;
+	struct http_head *head = &c->head;
+	size_t n = 0;
+
+	settle(c);
+	for (size_t i = 0; i < head->n_fields; i++)
+		if (http_trailer_allowed(http_field_name(head, &head->fields[i])))
+			head->fields[n++] = head->fields[i];
+	head->n_fields = (uint16_t)n;
+	return c->why;
+}
