@@ -93,7 +93,8 @@ static unsigned status_of(const struct http_head *h, const struct h2_stream *s)
 	return s->is_tunnel && h->status == 101 ? 200 : h->status;
 }
 
-static int respond(struct h2 *h, struct h2_stream *s, const struct http_head *head)
+static int respond(struct h2 *h, struct h2_stream *s, const struct http_head *head,
+	struct span via)
 {
 	unsigned status = status_of(head, s);
 	char digits[STATUS_DIGITS] = {
@@ -106,6 +107,8 @@ static int respond(struct h2 *h, struct h2_stream *s, const struct http_head *he
 	p.n = 0;
 	add_ours(&p, SPAN(":status"), (struct span){ .p = digits, .n = STATUS_DIGITS });
 	add_fields(&p, head, s->is_tunnel);
+	if (via.n > 0)
+		add_ours(&p, SPAN("via"), via);
 	if (status < 200)
 		return nghttp2_submit_headers(h->ng, NGHTTP2_FLAG_NONE, s->id, NULL,
 			       p.nv, p.n, NULL) == 0
@@ -122,8 +125,8 @@ static struct h2_stream *unanswered(struct h2 *h, int32_t id)
 	return s == NULL || s->reset || s->responded ? NULL : s;
 }
 
-int h2_respond(
-	struct h2 *h, int32_t stream, const struct http_head *head, bool has_body)
+int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
+	bool has_body, struct span via)
 {
 	struct h2_stream *s = unanswered(h, stream);
 
@@ -131,7 +134,7 @@ int h2_respond(
 		return -1;
 	if (status_of(head, s) >= 200)
 		s->has_body = has_body;
-	return respond(h, s, head);
+	return respond(h, s, head, via);
 }
 
 /* Written once, as HTTP/1 says it, and read back. */
@@ -154,7 +157,7 @@ static int respond_own(struct h2 *h, struct h2_stream *s, struct buf *text)
 		buf_drop(&s->text, head.bytes);
 		s->has_body = s->has_own = buf_len(&s->text) > 0;
 	}
-	return respond(h, s, &head);
+	return respond(h, s, &head, SPAN(""));
 }
 
 int h2_answer(struct h2 *h, int32_t stream, const struct h1_own *own)

@@ -7,6 +7,10 @@
  * connection in the moment in which it goes. The limit rises again while it proves too
  * careful.
  *
+ * More requests at once than connections are kept would open and close one for each
+ * request: what is too many is therefore kept for a second, in which a busy server uses it
+ * again.
+ *
  * A kept connection stays armed for reading and needs no call to be used again. If the
  * peer closes it, or says anything unasked, it is closed here.
  */
@@ -20,6 +24,9 @@
 /* A close after less than this says nothing about a limit: the server restarted. */
 enum { LEAST_SEEN_MS = 250, NS_PER_MS = 1000000 };
 
+/* Of what is too many: how long, and how many for each that may be kept. */
+enum { SURPLUS_MS = 1000, SURPLUS_TIMES = 16 };
+
 struct idle {
 	struct link link;
 	uint64_t since_ns;
@@ -27,6 +34,7 @@ struct idle {
 	struct server *server;
 	struct net_timer timer;
 	unsigned thread;
+	bool surplus;
 };
 
 size_t server_idle_bytes(void)
@@ -91,7 +99,7 @@ static void on_idle_due(void *arg)
 	uint32_t seen_ms =
 		atomic_load_explicit(&i->server->idle_ms, memory_order_relaxed);
 
-	if (seen_ms != 0)
+	if (seen_ms != 0 && !i->surplus)
 		atomic_store_explicit(&i->server->idle_ms,
 			coarse(seen_ms + (uint64_t)seen_ms / 4 + 1),
 			memory_order_relaxed);
@@ -122,13 +130,16 @@ void server_take_back(struct server *s, unsigned thread, struct net_conn **conn,
 	struct idle *i = net_conn_user(c);
 
 	*conn = NULL;
-	if (n >= max || server_is_retired(s)) {
+	if (n >= max * (1 + SURPLUS_TIMES) || server_is_retired(s)) {
 		net_conn_close(c);
 		return;
 	}
+	if (n >= max && idle_ms > SURPLUS_MS)
+		idle_ms = SURPLUS_MS;
 	i->conn = c;
 	i->server = s;
 	i->thread = thread;
+	i->surplus = n >= max;
 	i->since_ns = net_loop_now_ns(net_conn_loop(c));
 	net_timer_init(&i->timer, net_conn_loop(c), on_idle_due, i);
 	net_timer_set(&i->timer, limit_of(s, idle_ms));

@@ -5,7 +5,11 @@
  * the session lets it go, at the end of the loop's turn, so that the frames of all
  * streams of a turn leave in one send.
  */
+#include <stdio.h>
+
 #include "exchange_priv.h"
+
+enum { VIA_MAX = 80 }; /* a pseudonym has at most 64 */
 
 static struct h2 *session(const struct exchange *r)
 {
@@ -37,13 +41,28 @@ static bool has_body(const struct http_head *h)
 	       !(h->framing == HTTP_LENGTH && h->length == 0);
 }
 
+static struct span via(const struct exchange *r, char *out, size_t out_n)
+{
+	const char *pseudonym = r->use->snapshot->config->headers.via;
+	const char *version = r->response.minor == 0 ? "1.0" : "1.1";
+	int n;
+
+	if (pseudonym[0] == '\0')
+		return (struct span){ .n = 0 };
+	n = snprintf(
+		out, out_n, "%s %s", r->to == &upstream_h2 ? "2" : version, pseudonym);
+	return (struct span){ .p = out, .n = (size_t)n };
+}
+
 static bool put_head(struct exchange *r, bool interim)
 {
 	bool body = has_body(&r->response);
+	char line[VIA_MAX];
 
 	if (r->stream == 0)
 		return true; /* who would have read it is gone */
-	if (h2_respond(session(r), r->stream, &r->response, interim || body) != 0)
+	if (h2_respond(session(r), r->stream, &r->response, interim || body,
+		    via(r, line, sizeof(line))) != 0)
 		return false;
 	streams_flush_later(r->client->streams);
 	if (interim)

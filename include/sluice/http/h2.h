@@ -120,10 +120,10 @@ bool h2_peer_allows_websocket(const struct h2 *h);
 
 /* A head from upstream as it goes to the client: connection fields are dropped, names in
  * lower case, framing by end and Content-Length. status below 200: interim. has_body:
- * on_pull gives it. 101 accepts a tunnel, and is said as 200. -1: the stream is gone or
- * was answered, or no memory. */
+ * on_pull gives it. via: one more such field, if not empty. 101 accepts a tunnel, and
+ * is said as 200. -1: the stream is gone or was answered, or no memory. */
 int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
-	bool has_body) MUST_USE;
+	bool has_body, struct span via) MUST_USE;
 /* What sluice says itself, whole: head and text. */
 int h2_answer(struct h2 *h, int32_t stream, const struct h1_own *own) MUST_USE;
 

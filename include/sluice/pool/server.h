@@ -67,8 +67,8 @@ void server_sum(const struct server *s, struct server_counts *out);
 size_t server_idle_bytes(void);
 /* The connection used last, or NULL. */
 struct net_conn *server_take_idle(struct server *s, unsigned thread);
-/* Takes *c over (NULL then), or closes it when max are kept or the server left the
- * configuration. It is closed when the peer closes it, sends anything, or idle_ms pass.
+/* Takes *c over (NULL then), or closes it when the server left the configuration or far
+ * more than max are kept; those above max are for a second only. It is closed when the peer closes it, sends anything, or idle_ms pass.
  */
 void server_take_back(struct server *s, unsigned thread, struct net_conn **c,
 	uint32_t max, uint32_t idle_ms);
