@@ -26,7 +26,7 @@ def rows_of(page):
 
 
 def entries_of(text):
-    """[chapter] lines, then `the row's first words = file: words of a test's name`."""
+    """[chapter] lines, then `the row's first words = file:a test's or a case's name, ...`."""
     chapter = ""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
@@ -36,17 +36,24 @@ def entries_of(text):
             chapter = line.strip("[]")
             continue
         row, _, tests = line.rpartition(" = ")
-        yield number, chapter, row, [t.strip() for t in tests.split(",")]
+        yield number, chapter, row, re.split(r",\s+(?=\w+/)", tests.strip())
+
+
+def names(text, is_c):
+    """Of tests, and of the cases that a table of them has."""
+    if is_c:
+        return re.findall(r"\b(?:Test\(|ParameterizedTest\([^,]*,)\s*\w+,\s*(\w+)", text)
+    return re.findall(r"(?m)^def (test_\w+)\(", text) + re.findall(r'"([^"\n]+)"', text)
 
 
 def complaint(test):
-    """`path` or `path:text`: the file is there, and the text stands in it."""
-    path, _, text = test.partition(":")
+    """`path:name`: the file is there, and has a test or a case of that whole name."""
+    path, _, name = test.partition(":")
     file = TESTS / path
     if not file.is_file():
         return f"no file tests/{path}"
-    if text and text not in file.read_text():
-        return f"tests/{path} has no {text}"
+    if name not in names(file.read_text(), path.endswith(".c")):
+        return f"tests/{path} has no test {name!r}"
     return None
 
 

@@ -292,14 +292,17 @@ class H2Origin:
     def goaway(self):
         """Every connection says that it takes no more; what is there is answered."""
         for connection in list(self.connections):
-            connection.do(lambda c=connection: self._send_goaway(c))
+            said = threading.Event()
+            connection.do(lambda c=connection, e=said: self._send_goaway(c, e))
+            said.wait(1)
 
     @staticmethod
-    def _send_goaway(connection):
+    def _send_goaway(connection, said):
         # By hand: python3-h2 would take the connection for closed.
         last = connection.h2.highest_inbound_stream_id
         connection.socket.sendall(
             b"\0\0\x08\7\0\0\0\0\0" + last.to_bytes(4, "big") + bytes(4))
+        said.set()
 
     def say(self, content, end=False, path="/events"):
         """To every open exchange of this path."""

@@ -313,6 +313,8 @@ def test_a_response_before_the_end_of_the_body(scene):
 
         assert (stream.result.status, bytes(stream.body)) == (403, b"no")
         assert stream.ended or stream.reset == f.NO_ERROR
+        assert up.read_rest().startswith(b"3e8\r\n")
+        up.close()
         other = client.get("/y")
         scene.origin.next().answer()
         assert other.response().status == 200

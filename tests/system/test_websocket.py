@@ -12,7 +12,7 @@ import ws
 import ws_scene
 from http1 import Closed, client_context
 from scripted import OK, Counts, Origin, added, pool, reset, running, side
-from waiting import holds_for, wait_for
+from waiting import PATIENCE, holds_for, wait_for
 
 FRAMES = {
     "a text": ws.masked(ws.TEXT, b"hello"),
@@ -330,6 +330,26 @@ def test_a_storm_is_metered(certs, where):
                 expect_come_again(response)
         counts.wait("sluice_limit_upgrades_total", len(done) - len(let_in))
         assert counts.rise(side("attempt_errors_total")) == 0
+        for client in clients:
+            client.close()
+
+
+def test_a_thousand_that_come_back_at_once(certs):
+    """Nearly all are told at once to come later; who asks for a page does not notice."""
+    with ws_scene.migrating(certs, api={
+            "tunnels": {"rate": 100, "burst": 50, "queue": 100}}) as sluice:
+        clients = [ws.by_hand(sluice, timeout=20) for _ in range(1_000)]
+        start = time.monotonic()
+        for client in clients:
+            client.send(ws.request())
+        assert sluice.get("/api/health").status == 200
+        assert time.monotonic() - start < 2 * PATIENCE
+        statuses = [client.read_response().status for client in clients]
+        took = time.monotonic() - start
+
+        assert set(statuses) == {101, 503}
+        # The bucket, the queue, and what the bucket got while they were asking.
+        assert 140 <= statuses.count(101) <= 160 + 100 * took
         for client in clients:
             client.close()
 

@@ -120,7 +120,7 @@ class _Loop:
             for task in others:
                 task.cancel()
             if others:
-                await asyncio.wait(others, timeout=2)
+                await asyncio.wait(others, timeout=5)
 
         self.run(end())
         self.loop.call_soon_threadsafe(self.loop.stop)

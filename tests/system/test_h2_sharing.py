@@ -1,0 +1,84 @@
+"""What shares a connection of HTTP/2 to a server, how many do at once, and what cannot."""
+
+import contextlib
+import struct
+
+import h2_frames as f
+import h2_scene
+import settings
+import ws
+from h2_origin import H2Origin
+from scripted import Origin
+from waiting import wait_for
+
+UNCHECKED = {"health": None, "eject": {"failures": 1000}}
+
+
+def pool(*origins, **more):
+    return settings.pool(origins, **{"protocol": "h2", **UNCHECKED, **more})
+
+
+class ByHand:
+    """A server of HTTP/2 that says nothing which the test does not tell it to."""
+
+    def __init__(self, up):
+        self.up = up
+        assert up.read(len(f.PREFACE)) == f.PREFACE
+
+    def next(self):
+        head = self.up.read(9)
+        return f.Frame(head[3], head[4], struct.unpack(">I", head[5:])[0],
+                       self.up.read(int.from_bytes(head[:3], "big")))
+
+    def next_request(self):
+        """Its stream."""
+        while (frame := self.next()).kind != f.HEADERS:
+            pass
+        return frame.stream
+
+    def answer(self, stream):
+        self.up.send(f.headers(stream, [(":status", "200")]))
+
+
+def test_before_its_settings_a_server_gets_one_request(certs):
+    origin = Origin()
+    with h2_scene.running(certs, {"legacy": pool(origin)}) as sluice, \
+            h2_scene.client(sluice) as client:
+        streams = [client.get("/") for _ in range(5)]
+        server = ByHand(origin.accept())
+        first = server.next_request()
+        wait_for(lambda: sluice.metrics()["sluice_requests_open"] == 5, 5, "all five have come")
+        assert origin.is_uncalled(), "one connection will do for so few"
+
+        server.up.send(f.settings((f.MAX_CONCURRENT_STREAMS, 100)))
+        others = [server.next_request() for _ in range(4)]
+
+        assert len({first, *others}) == 5
+        for one in (first, *others):
+            server.answer(one)
+        assert [stream.response().status for stream in streams] == [200] * 5
+    origin.stop()
+
+
+def test_one_connection_has_at_most_1024_requests(certs):
+    origin = H2Origin("legacy", streams=10_000)
+    with h2_scene.running(certs, {"legacy": pool(origin)}, limits={"streams": 1_000}) as sluice:
+        assert h2_scene.get(sluice).status == 200, "now it is known what the server takes"
+        load = h2_scene.H2load(sluice, path="/delay/1000", connections=2, streams=700,
+                               requests=1_400)
+        assert load.wait() == (1_400, 0)
+
+        assert 512 < origin.most_streams <= 1_024
+    origin.stop()
+
+
+def test_a_tunnel_cannot_share_a_connection(certs):
+    origin = H2Origin("legacy")
+    with h2_scene.running(certs, {"legacy": pool(origin)}) as sluice:
+        with ws.by_hand(sluice) as client:
+            client.send(ws.request())
+            assert client.read_response().status == 501
+        with contextlib.closing(h2_scene.client(sluice)) as client:
+            assert client.request("/").status == 200, "other requests are served"
+        assert len(origin.requests) == 1
+    origin.stop()
