@@ -213,8 +213,10 @@ static const struct key pool_keys[] = {
 		AT(config_pool, keepalive),
 		.preset = 32,
 		.high = 10000,
-		.help = "unused connections kept for each server and data thread; after "
-			"a burst more are for a second; none are where proxy_protocol is sent, whatever stands here",
+		.help = "unused connections kept for each server and data thread; "
+			"after "
+			"a burst more are for a second; none are where proxy_protocol "
+			"is sent, whatever stands here",
 	},
 	{
 		.name = "max_requests",

@@ -158,13 +158,15 @@ static void tell(struct net_lookup *lookup, const struct ares_addrinfo_node *nod
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
 	struct net_lookup *lookup = arg;
-	bool is_found = status == ARES_SUCCESS && found != NULL;
+	const struct ares_addrinfo_node *first = NULL;
 
 	(void)timeouts;
 	lookup->resolver->n_open--;
 	if (status == ARES_EDESTRUCTION)
 		lookup->on_done = NULL; /* the loop goes, and who asked may be gone */
-	tell(lookup, is_found ? found->nodes : NULL);
+	if (status == ARES_SUCCESS && found != NULL)
+		first = found->nodes;
+	tell(lookup, first);
 	if (found != NULL)
 		ares_freeaddrinfo(found);
 	lookup_free(lookup);

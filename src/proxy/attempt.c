@@ -153,6 +153,23 @@ void attempt_count_late_error(
 	migration_outcome(m, thread, side, OUTCOME_RESET);
 }
 
+static void count_failed_floor(struct exchange *r)
+{
+	if (r->migration == NULL || r->attempt.first_byte || r->client_gone_told ||
+		attempt_age_us(r) < GONE_AFTER_US)
+		return;
+	r->client_gone_told = true;
+	count_marked(r, GUARD_CF);
+}
+
+/* A client that left after a second or more without a first byte is one failure for
+ * the floor, once (S19). */
+void attempt_count_failed_floor(struct exchange *r)
+{
+	if (r->attempt.running)
+		count_failed_floor(r);
+}
+
 /* In front of the guards: what this end says of the pool. */
 static void count_guards(struct exchange *r, enum outcome o)
 {
@@ -173,19 +190,8 @@ static void count_guards(struct exchange *r, enum outcome o)
 	}
 	if (o == OUTCOME_CLIENT_GONE && !r->attempt.first_byte) {
 		attempt_check_late(r);
-		attempt_count_failed_floor(r);
+		count_failed_floor(r);
 	}
-}
-
-/* A client that left after a second or more without a first byte is one failure for
- * the floor, once (S19). */
-void attempt_count_failed_floor(struct exchange *r)
-{
-	if (r->migration == NULL || !r->attempt.running || r->attempt.first_byte ||
-		r->client_gone_told || attempt_age_us(r) < GONE_AFTER_US)
-		return;
-	r->client_gone_told = true;
-	count_marked(r, GUARD_CF);
 }
 
 /* Set once: the first word counts. */

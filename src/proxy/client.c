@@ -256,6 +256,7 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (has_more(c)) {
+		c->h2c = false; /* the rest of that preface would be here */
 		client_next(c);
 		return;
 	}

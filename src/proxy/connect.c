@@ -118,7 +118,7 @@ static enum verdict wait_in_queue(struct exchange *r)
 		return leave_queue(r);
 	if (r->expired)
 		return no_server(r);
-	if (!has_place(r)) {
+	if (list_empty(&r->link) && !has_place(r)) {
 		thread_count(r->thread, STAT_LIMIT_PENDING, 1);
 		return no_server(r);
 	}

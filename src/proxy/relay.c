@@ -35,7 +35,8 @@ static enum verdict failed(struct exchange *r, enum outcome why)
 
 static enum awaited whose_move(const struct exchange *r)
 {
-	if (!stage_is_empty(&r->down))
+	/* Of HTTP/2 the end, too, may have to wait until it is let go. */
+	if (!stage_is_empty(&r->down) || r->to_client == HALF_DONE)
 		return AWAIT_CLIENT_READS;
 	if (r->to_client == HALF_HEAD)
 		return request_awaits_client(r) ? AWAIT_CLIENT_BODY : AWAIT_RESPONSE;

@@ -29,6 +29,7 @@ struct streams {
 	struct link exchanges, ready;
 	unsigned goaways;
 	bool broken; /* nothing that comes is read any more */
+	bool stuck;  /* the timer runs since what is left to be sent is not taken */
 };
 
 struct h2 *streams_session(struct streams *s)
@@ -84,7 +85,10 @@ static void *on_request(void *arg, int32_t stream, const struct http_head *head)
 	r->in->eof = head->framing == HTTP_NO_BODY && !head->tunnel;
 	list_push(&s->exchanges, &r->mux.link);
 	is_ready(s, r);
-	net_timer_stop(&s->client->timer);
+	if (s->goaways == 0) { /* else the second one is due */
+		net_timer_stop(&s->client->timer);
+		s->stuck = false;
+	}
 	return r;
 }
 
@@ -103,6 +107,7 @@ static void on_refused(void *arg, int32_t stream, enum h1_bad why)
 static void give_up(struct streams *s, struct exchange *r)
 {
 	thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
+	attempt_end(r, OUTCOME_LOCAL);
 	h2_reset(s->session, r->stream, H2_INTERNAL_ERROR);
 	r->stream = 0;
 	r->mux.gone = true;
@@ -277,6 +282,31 @@ static void read_frames(struct client *c)
 	}
 }
 
+/* Without an exchange nobody else watches over the connection: it is idle, or its client
+ * does not take what is left for it, an answer's end or our last words. */
+static void watch(struct streams *s)
+{
+	struct client *c = s->client;
+	const struct config_timeouts *t = &thread_config(c->thread)->timeouts;
+
+	if (!list_empty(&s->exchanges) || net_timer_is_set(&c->timer))
+		return;
+	s->stuck = buf_len(&s->out) > 0 || h2_open_streams(s->session) > 0;
+	if (s->stuck)
+		net_timer_set(&c->timer, t->stream_idle_ms);
+	else
+		net_timer_set(
+			&c->timer, s->goaways > 0 ? GOAWAY_MS : t->client_idle_ms);
+}
+
+static void note_taken(struct streams *s, size_t n)
+{
+	buf_drop(&s->out, n);
+	if (s->stuck)
+		net_timer_stop(&s->client->timer);
+	s->stuck = false;
+}
+
 /* False: the connection is gone, or takes no more now. */
 static bool send_frames(struct streams *s)
 {
@@ -290,10 +320,11 @@ static bool send_frames(struct streams *s)
 		return false;
 	}
 	if (put > 0)
-		buf_drop(&s->out, (size_t)put);
+		note_taken(s, (size_t)put);
 	if (buf_len(&s->out) == 0)
 		return true;
 	net_conn_want_write(c->conn);
+	watch(s);
 	return false;
 }
 
@@ -306,11 +337,7 @@ static void rest(struct streams *s)
 		client_linger(c);
 		return;
 	}
-	if (list_empty(&s->exchanges) && !net_timer_is_set(&c->timer))
-		net_timer_set(&c->timer,
-			s->goaways > 0
-				? GOAWAY_MS
-				: thread_config(c->thread)->timeouts.client_idle_ms);
+	watch(s);
 }
 
 static void on_flush(void *arg)
@@ -384,14 +411,20 @@ void streams_drain(struct client *c)
 		return;
 	h2_goaway(s->session);
 	net_timer_set(&c->timer, GOAWAY_MS);
+	s->stuck = false;
 	streams_flush_later(s);
 }
 
-/* Idle for too long, or a drain's second word is due. */
+/* Idle for too long, a drain's second word is due, or nothing is taken any more. */
 void streams_due(struct client *c)
 {
 	struct streams *s = c->streams;
 
+	if (list_empty(&s->exchanges) && (s->goaways > 1 || s->stuck)) {
+		thread_count(c->thread, STAT_TIMEOUT_STREAM, 1);
+		lost(c);
+		return;
+	}
 	if (s->goaways == 0)
 		thread_count(c->thread, STAT_TIMEOUT_IDLE, 1);
 	s->goaways = 2;

@@ -100,6 +100,12 @@ static size_t room_after(size_t run)
 	return run < BUF_MEDIUM ? BUF_MEDIUM : READ_MAX;
 }
 
+/* A connection tells of more by itself, its end too; a stream has told of all it has. */
+static bool may_have_more(const struct tunnel_end *e, ssize_t got)
+{
+	return got == (ssize_t)buf_room(&e->rest) || (e->exchange != NULL && got > 0);
+}
+
 /* What is to be read from one end, and is taken by the other. The end that is broken, or
  * N_ENDS. */
 unsigned tunnel_pass(struct tunnel *t, unsigned from)
@@ -117,7 +123,7 @@ unsigned tunnel_pass(struct tunnel *t, unsigned from)
 		got = e->ops->read(e, buf_tail(&e->rest), buf_room(&e->rest));
 		if (got == NET_BROKEN)
 			return from;
-		e->readable = got == (ssize_t)buf_room(&e->rest);
+		e->readable = may_have_more(e, got);
 		e->ended = got == NET_EOF;
 		if (got <= 0)
 			break;

@@ -16,6 +16,7 @@ import sys
 import time
 
 TURNS = 20  # of a second; each attacker has one turn a second
+ANEW = 4
 UPLOAD = b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 DOWNLOAD = b"GET /bytes/262144 HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -33,7 +34,7 @@ class Attacker:
 
     receive_buffer = None
     first, drops = b"", b""
-    hurries = False  # begins anew with each turn
+    hurries = False  # begins anew every few turns
 
     def __init__(self, address):
         self.address = address
@@ -54,7 +55,6 @@ class Attacker:
             self.socket.send(data)
 
     def go_on(self):
-        self.turn += 1
         if self.drops:
             at = self.turn % len(self.drops)
             self.say(self.drops[at:at + 1])
@@ -119,8 +119,9 @@ KINDS = {"head": Head, "body": Body, "tiny window": TinyWindow, "vanished": Vani
 
 def take_turn(attacker):
     """How often it began."""
+    attacker.turn += 1
     try:
-        if attacker.hurries:
+        if attacker.hurries and attacker.turn % ANEW == 0:
             attacker.end()
         if attacker.socket is not None:
             attacker.go_on()

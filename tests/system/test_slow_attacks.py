@@ -41,8 +41,10 @@ def before_an_origin(certs, **changes):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def many_descriptors():
+def many_descriptors(is_sanitized):
     """For 4,000 attackers, as many connections to the origin, and some."""
+    if is_sanitized:
+        pytest.skip("what is promised is the speed of the program as it is shipped")
     old = resource.getrlimit(resource.RLIMIT_NOFILE)
     if old[0] < 3 * ATTACKERS:
         try:
@@ -141,7 +143,7 @@ OWN = {
 def test_our_own(certs, kind):
     door, at_once, limits, counters = OWN[kind]
     names = ("client_header", "client_idle", "tls_handshake", "stream_idle")
-    short = dict.fromkeys(names, "6s")
+    short = dict.fromkeys(names, "12s") if counters else {}
     with before_an_origin(certs, timeouts=short, limits=limits) as sluice:
         undisturbed = p99(sluice)
         counts = Counts(sluice)

@@ -125,9 +125,11 @@ def test_a_client_that_asks_nothing(scene, tls):
 def test_a_client_that_asks_nothing_more(scene, tls):
     with scene.client(tls) as client:
         client.send(GET)
-        scene.origin.next().answer()
-        assert client.read_response().body == b"ok"
+        up = scene.origin.next()
+        up.read_head()
         with lasts(scene, "client_idle"):
+            up.send(OK)
+            assert client.read_response().body == b"ok"
             assert client.is_closed()
 
 

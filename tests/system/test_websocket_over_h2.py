@@ -103,10 +103,10 @@ def test_the_server_ends_it(scene):
 
 @pytest.mark.parametrize("how", ["resets", "ends", "closes"])
 def test_the_client_ends_it(scene, how):
-    before = scene.server.count()
+    wait_for(lambda: scene.server.count() == 0, 5, "those of before are gone")
     with h2_scene.client(scene) as client:
         stream = tunnel(client)
-        wait_for(lambda: scene.server.count() == before + 1, 5, "it is there")
+        wait_for(lambda: scene.server.count() == 1, 5, "it is there")
         if how == "resets":
             stream.cancel()
         elif how == "ends":
@@ -114,7 +114,7 @@ def test_the_client_ends_it(scene, how):
         else:
             client.close()
 
-        wait_for(lambda: scene.server.count() == before, 5, "the server is rid of it")
+        wait_for(lambda: scene.server.count() == 0, 5, "the server is rid of it")
 
 
 @pytest.mark.parametrize("status", [200, 403])

@@ -32,8 +32,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+	close(listener); /* nobody is waited for */
 	scene_end();
-	close(listener);
 }
 
 TestSuite(names, .init = setup, .fini = teardown, .timeout = 100);
