@@ -154,8 +154,19 @@ static const char *failure_text(enum net_failure f)
 	return "connection failed";
 }
 
+/* A check speaks for nobody, and says so where a server wants to be told. */
+static struct span proxy_header(
+	const struct config_pool *c, char out[static NET_PROXY_WRITE_MAX])
+{
+	if (c->proxy_header == CONFIG_PROXY_OFF)
+		return (struct span){ .n = 0 };
+	return (struct span){ .p = out,
+		.n = net_proxy_write((unsigned)c->proxy_header, NULL, NULL, out) };
+}
+
 static struct net_conn *dial(struct probe *p)
 {
+	char header[NET_PROXY_WRITE_MAX];
 	const struct config_pool *c = pool_config(p->pool);
 	const char *name = c->tls_server_name && c->tls_server_name[0]
 				   ? c->tls_server_name
@@ -166,6 +177,7 @@ static struct net_conn *dial(struct probe *p)
 			.tls = pool_check_tls(p->pool),
 			.server_name = name,
 			.owner = { .on_event = on_event, .arg = p },
+			.prefix = proxy_header(c, header),
 		});
 }
 
