@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds sluice in every way that is tested and runs the tests.
 #
-#   tests/run.sh        the quick tier: under 15 minutes on two cores
+#   tests/run.sh        the quick tier: under 20 minutes on two cores
 #   tests/run.sh --all  also the thread sanitizer, the slow scenarios, the long soak
 #
 # Everything runs under one ctest, whose summary is the last thing printed.

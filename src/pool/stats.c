@@ -64,8 +64,6 @@ static const struct {
 		"Requests that found every server of a pool at max_requests.", 0 },
 	[STAT_LIMIT_PENDING] = { "limit_pending",
 		"Requests refused because too many waited for a server.", 0 },
-	[STAT_LIMIT_STREAMS] = { "limit_streams",
-		"Streams refused because limits.streams was reached.", 0 },
 	[STAT_LIMIT_UPGRADES] = { "limit_upgrades",
 		"Upgrades refused by a bucket, or because tunnels are not enabled.",
 		0 },

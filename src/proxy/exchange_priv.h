@@ -138,7 +138,7 @@ enum awaited { /* whose move it is while relaying */
 
 struct exchange {
 	enum step step;
-	bool running, expired, nudged;
+	bool running, expired;
 	const struct client_side *from; /* who asks */
 	struct client *client;
 	struct inlet *in; /* the connection's, or the stream's own */
@@ -221,8 +221,8 @@ struct exchange {
 	struct stage down;
 	struct buf down_trailers;
 	enum http_framing down_framing;
-	bool down_begun, down_ended; /* of HTTP/2: head and end are on their way */
-	bool own;                    /* the answer is sluice's */
+	bool down_ended; /* of HTTP/2: the end is on its way */
+	bool own;        /* the answer is sluice's */
 	bool upstream_keep, response_begun, trailers_begun, up_trailers_begun, promised;
 	bool response_parsing;
 	bool switched;  /* a 101 that was asked for: what comes now is a tunnel's */

@@ -303,7 +303,6 @@ static void run_queued(struct thread *t)
 		struct exchange *r = LIST_ENTRY(now.next, struct exchange, link);
 
 		list_remove(&r->link);
-		r->nudged = true;
 		exchange_run(r);
 	}
 }

@@ -33,7 +33,6 @@ enum stats_item {
 	STAT_LIMIT_DESCRIPTORS,
 	STAT_LIMIT_SERVER, /* every server of a pool at max_requests */
 	STAT_LIMIT_PENDING,
-	STAT_LIMIT_STREAMS,
 	STAT_LIMIT_UPGRADES,
 	STAT_H2_CONNECTIONS,
 	STAT_H2_FLOOD_RESETS, /* in the order of enum h2_flood */
