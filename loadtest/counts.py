@@ -87,6 +87,7 @@ def h2_syscalls(proxy, few, many):
             measure.h2_exact(proxy, H2_CONNECTIONS, STREAMS, n)
             return trace.total()
 
+    measure.h2_exact(proxy, H2_CONNECTIONS, STREAMS, few)
     return by_difference(count, few, many)
 
 

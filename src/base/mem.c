@@ -57,6 +57,30 @@ char *mem_text_n(const char *p, size_t n)
 	return copy;
 }
 
+/* First in, first out: so all of it is one piece at the heap's end when the last is
+ * given back, and the kernel gets the pages at once. */
+void mem_unlock_heap(size_t bytes)
+{
+	enum { BLOCK = 120 * 1024 }; /* the largest that is not mapped by itself */
+	struct block {
+		struct block *next;
+	} *first = NULL, **end = &first;
+
+	for (size_t n = 0; n < bytes; n += BLOCK) {
+		*end = malloc(BLOCK);
+		if (*end == NULL)
+			break;
+		(*end)->next = NULL;
+		end = &(*end)->next;
+	}
+	while (first != NULL) {
+		struct block *next = first->next;
+
+		free(first);
+		first = next;
+	}
+}
+
 char *mem_print(const char *fmt, ...)
 {
 	char *text = NULL;

@@ -68,19 +68,28 @@ static void open_plain(struct net_conn *c)
 		conn_opened(c);
 }
 
-void conn_step_open(struct net_conn *c, int revents)
+/* Writable and nothing to read: it is open. An error would be both. */
+static int connect_error(const struct net_conn *c, int revents)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	if ((revents & EV_READ) != 0 &&
+		getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		error = errno;
+	return error;
+}
+
+void conn_step_open(struct net_conn *c, int revents)
+{
+	int error;
+
 	if (c->state == CONN_CONNECTING) {
-		(void)revents;
 		if (c->failure != NET_FINE) {
 			conn_fail(c, (enum net_failure)c->failure);
 			return;
 		}
-		if (getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
-			error = errno;
+		error = connect_error(c, revents);
 		if (error != 0) {
 			conn_fail(c, failure_of(error));
 			return;
@@ -107,7 +116,7 @@ static void begin(struct net_conn *c, const struct sockaddr *sa, socklen_t len)
 		ev_feed_event(c->loop->ev, &c->io, EV_WRITE);
 		return;
 	}
-	conn_wait(c, EV_WRITE);
+	conn_wait(c, EV_READ | EV_WRITE);
 }
 
 static void keep_prefix(struct net_conn *c, struct span prefix)

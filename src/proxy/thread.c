@@ -16,6 +16,8 @@
 #include "upstream_priv.h"
 
 enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
+/* As much as a thousand requests at once take. */
+enum { HEAP_BYTES = 24 << 20 };
 
 /* One listener as this thread accepts at it. */
 struct door {
@@ -405,6 +407,7 @@ static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 
+	mem_unlock_heap(HEAP_BYTES);
 	net_loop_run(t->loop);
 	return NULL;
 }

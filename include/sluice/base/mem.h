@@ -22,6 +22,11 @@ char *mem_text(const char *text) MUST_USE;
 char *mem_text_n(const char *p, size_t n) MUST_USE;
 char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))) MUST_USE;
 
+/* Lets the calling thread's heap grow to that size without a system call for each
+ * page: glibc unlocks a thread's heap as it grows, by no more than is asked for. Costs
+ * addresses, and no memory until it is used. */
+void mem_unlock_heap(size_t bytes);
+
 /*
  * Objects of one size for one thread. What is given back is kept for the
  * next taker, most recently used first; slab_fini frees all, and asserts

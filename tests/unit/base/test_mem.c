@@ -2,10 +2,16 @@
 #include "sluice/base/mem.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 Test(mem, zeroed_memory_is_zero_and_stands_on_a_cache_line)
 {
@@ -57,6 +63,66 @@ Test(mem, a_printed_text_is_as_long_as_it_has_to_be)
 	cr_expect_eq(strlen(p), 304);
 	cr_expect_str_eq(p + 299, "7|end");
 	free(p);
+}
+
+/* Of the mapping that holds p. */
+static size_t writable_bytes(const void *p)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintptr_t begin, end, at = (uintptr_t)p;
+	char line[512], rights[8] = "";
+	size_t bytes = 0;
+
+	cr_assert_not_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end,
+			    rights) == 3 &&
+			begin <= at && at < end && rights[1] == 'w')
+			bytes = end - begin;
+	}
+	fclose(maps);
+	return bytes;
+}
+
+static size_t pages_in_use(uintptr_t from, size_t bytes)
+{
+	static unsigned char is_there[4096];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+
+	cr_assert_leq(bytes / page, sizeof(is_there));
+	cr_assert_eq(mincore((void *)(from & ~(page - 1)), bytes, is_there), 0);
+	for (size_t i = 0; i < bytes / page; i++)
+		n += is_there[i] & 1;
+	return n;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { GLIBC_ALLOCATES = false };
+#else
+enum { GLIBC_ALLOCATES = true };
+#endif
+enum { HEAP = 8 << 20 };
+
+static void *grow_a_heap(void *arg)
+{
+	(void)arg;
+	mem_unlock_heap(HEAP);
+
+	char *p = mem_alloc(1000);
+	cr_expect_geq(writable_bytes(p), (size_t)HEAP);
+	cr_expect_lt(pages_in_use((uintptr_t)p, HEAP - (1 << 20)), 16);
+	free(p);
+	return NULL;
+}
+
+Test(mem, an_unlocked_heap_can_be_written_and_has_no_pages_yet)
+{
+	pthread_t thread;
+
+	if (!GLIBC_ALLOCATES)
+		cr_skip("a sanitizer's allocator has no heaps of threads");
+	cr_assert_eq(pthread_create(&thread, NULL, grow_a_heap, NULL), 0);
+	pthread_join(thread, NULL);
 }
 
 Test(slab, what_was_given_back_last_is_taken_first)
