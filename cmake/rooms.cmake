@@ -22,7 +22,8 @@ function(sluice_unit room)
 		target_link_libraries(${name} PRIVATE sluice_${room} PkgConfig::CRITERION m)
 		add_test(NAME unit.${room}.${file} COMMAND ${name})
 		set_tests_properties(unit.${room}.${file} PROPERTIES
-			FAIL_REGULAR_EXPRESSION "Sanitizer|runtime error:" LABELS unit TIMEOUT 120)
+			FAIL_REGULAR_EXPRESSION "Sanitizer|runtime error:" LABELS unit TIMEOUT 120
+			PROCESSORS 2) # Criterion runs several of a file at once
 	endforeach()
 endfunction()
 

@@ -56,7 +56,9 @@ struct admin_migration {
 	struct { /* over the last window_ms; p50.. are 0 without requests */
 		uint64_t requests, errors; /* attempts and their errors */
 		uint64_t p50_us, p95_us, p99_us, samples;
+		uint64_t user_requests, user_errors; /* as users saw them */
 	} window[N_SIDES];
+	uint64_t rescued, spilled; /* of new's requests, in the same window */
 	uint32_t window_ms;
 	const struct decision *last; /* NULL: none yet */
 };

@@ -27,7 +27,8 @@
 enum { CONFIG_MAX_WORKERS = 64 };
 
 struct config_timeouts {
-	uint32_t client_header_ms, client_body_ms, client_idle_ms, tls_handshake_ms;
+	uint32_t client_header_ms, client_body_ms, client_slow_ms, client_idle_ms;
+	uint32_t tls_handshake_ms;
 	uint32_t connect_ms, response_head_ms, stream_idle_ms, stall_ms;
 	uint32_t upstream_idle_ms, tunnel_idle_ms, drain_ms;
 };
@@ -35,6 +36,7 @@ struct config_timeouts {
 struct config_limits { /* 0: none, where that is allowed */
 	uint32_t header_bytes, header_count, uri_bytes;
 	uint64_t body_bytes;
+	uint32_t client_rate; /* bytes a second, of a client that is waited for */
 	uint32_t connections, connections_per_client;
 	uint32_t streams; /* at once, of one HTTP/2 connection of a client */
 	uint32_t pending; /* exchanges that wait for a server, per data thread */

@@ -23,6 +23,12 @@ void buf_pool_fini(struct buf_pool *pool)
 	slab_fini(&pool->small);
 }
 
+size_t buf_pool_trim(struct buf_pool *pool)
+{
+	return slab_trim(&pool->large) + slab_trim(&pool->medium) +
+	       slab_trim(&pool->small);
+}
+
 /* The smallest size that holds bytes, which are at most BUF_LARGE. */
 static struct slab *slab_for(struct buf_pool *pool, size_t bytes)
 {

@@ -1,6 +1,7 @@
 /* Memory for cold paths: there, or the process ends with a line that says so. */
 #include "sluice/base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,11 @@ void mem_unlock_heap(size_t bytes)
 		free(first);
 		first = next;
 	}
+}
+
+void mem_return(void)
+{
+	(void)malloc_trim(0);
 }
 
 char *mem_print(const char *fmt, ...)

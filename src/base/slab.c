@@ -47,6 +47,8 @@ static void *pop(struct slab *s)
 
 	s->free_list = k->next;
 	s->kept--;
+	if (s->unused > s->kept)
+		s->unused = s->kept;
 	show(s, k);
 	return k;
 }
@@ -84,4 +86,14 @@ void slab_give(struct slab *s, void *object)
 	s->free_list = k;
 	s->kept++;
 	hide(s, k);
+}
+
+size_t slab_trim(struct slab *s)
+{
+	size_t n = s->unused;
+
+	for (size_t i = 0; i < n; i++)
+		free(pop(s));
+	s->unused = s->kept;
+	return n * s->object_bytes;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sluice/base/buf.h"
+
 #include "config_priv.h"
 
 enum { PPM = 1000000 };
@@ -108,6 +110,10 @@ static const struct kind kind_weights = {
 	.print = weights_print,
 };
 
+/* What is held for another attempt lies in one buffer: the head, with what sluice adds to
+ * it, and the body. */
+enum { HELD_BYTES = BUF_LARGE - 4 * KIB };
+
 static const struct key rescue_keys[] = {
 	{
 		.name = "enabled",
@@ -122,8 +128,11 @@ static const struct key rescue_keys[] = {
 		.kind = &kind_size,
 		AT(config_migration, rescue_max_body),
 		.preset = 64 * KIB,
-		.high = 16 * MIB,
-		.help = "requests with a larger body cannot be rescued",
+		.high = HELD_BYTES - KIB,
+		.help = "requests with a larger body cannot be rescued; with its head "
+			"a "
+			"body is held in memory, so this and limits.header_bytes are "
+			"124k together at most (as the default is, too)",
 	},
 	{
 		.name = "budget",
@@ -221,6 +230,24 @@ static const struct key migration_keys[] = {
 	},
 };
 
+static void check_rescue(
+	struct reader *rd, struct config_migration *m, config_setting_t *s)
+{
+	uint32_t head_bytes = rd->c->limits.header_bytes;
+	uint32_t most = HELD_BYTES - head_bytes;
+	config_setting_t *rescue = config_setting_get_member(s, "rescue");
+
+	if (m->rescue_max_body <= most)
+		return;
+	if (rescue == NULL || config_setting_get_member(rescue, "max_body") == NULL)
+		m->rescue_max_body = most;
+	else
+		complain_member(rd, rescue, "max_body",
+			"is more than can be held beside a head of %uk "
+			"(limits.header_bytes): at most %uk",
+			head_bytes / KIB, most / KIB);
+}
+
 static void check_migration(struct reader *rd, void *base, config_setting_t *s)
 {
 	struct config_migration *m = base;
@@ -229,6 +256,7 @@ static void check_migration(struct reader *rd, void *base, config_setting_t *s)
 		complain_member(rd, s, "new",
 			"is the same pool as legacy (\"%s\"): name two different pools",
 			rd->c->pools[m->new_].name);
+	check_rescue(rd, m, s);
 	if (*m->name != '\0')
 		hash_table_put(rd->migrations, span_of(m->name), m);
 }

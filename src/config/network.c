@@ -82,11 +82,11 @@ int network_parse(struct config_network *net, const char *text, struct err *err)
 
 static bool contains(const struct config_network *net, const uint8_t address[static 16])
 {
-	uint8_t kept[16];
+	unsigned whole = net->prefix_bits / 8, rest = net->prefix_bits % 8;
 
-	memcpy(kept, address, sizeof(kept));
-	keep_prefix(kept, net->prefix_bits);
-	return memcmp(kept, net->address, sizeof(kept)) == 0;
+	if (memcmp(address, net->address, whole) != 0)
+		return false;
+	return rest == 0 || (address[whole] ^ net->address[whole]) >> (8 - rest) == 0;
 }
 
 /* A peer on a unix socket is of this machine: as 127.0.0.1. */

@@ -56,6 +56,9 @@ static const struct key timeout_keys[] = {
 		"from the first byte of a request to the end of its head; then 408"),
 	TIMEOUT(client_body, 30 * SECOND, 24 * HOUR,
 		"longest silence of a client inside a request body; then 408"),
+	TIMEOUT(client_slow, 30 * SECOND, 24 * HOUR,
+		"how long a client may be waited for at less than limits.client_rate; "
+		"then 408, or its connection is closed"),
 	TIMEOUT(client_idle, 60 * SECOND, 24 * HOUR,
 		"how long a client connection is kept between two requests"),
 	TIMEOUT(tls_handshake, 10 * SECOND, 24 * HOUR,
@@ -123,11 +126,23 @@ static const struct key limit_keys[] = {
 		.help = "largest request body; then 413; \"0\" = no bound",
 	},
 	{
+		.name = "client_rate",
+		.kind = &kind_size,
+		AT(config_limits, client_rate),
+		.preset = 240,
+		.high = 1024 * MIB,
+		.help = "fewest bytes a second of a request body that comes, or of an "
+			"answer that is taken, while sluice waits for the client "
+			"alone; "
+			"not of gRPC, streams of events and tunnels; \"0\" = no bound",
+	},
+	{
 		.name = "connections",
 		.kind = &kind_integer,
 		AT(config_limits, connections),
 		.high = MOST_CONNECTIONS,
-		.help = "most client connections at once; 0 = no bound",
+		.help = "most client connections at once; data threads that accept at "
+			"the same moment may pass it by one each; 0 = no bound",
 	},
 	{
 		.name = "connections_per_client",

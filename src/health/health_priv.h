@@ -30,6 +30,14 @@ enum probe_step {
 };
 enum probe_name { NAME_ASKED, NAME_FOUND, NAME_UNKNOWN };
 
+/* Of a name's addresses so many are tried. */
+enum { PROBE_ADDRESSES = 4 };
+
+struct probe_address {
+	union net_address sa;
+	socklen_t len;
+};
+
 /* The bytes of one HTTP check; there only while one is under way. */
 struct probe_http {
 	size_t request_n, sent, got;
@@ -79,6 +87,8 @@ struct probe {
 	struct net_conn *conn;
 	struct sockaddr_storage sa;
 	socklen_t sa_len;
+	struct probe_address found[PROBE_ADDRESSES]; /* of a name, else none */
+	unsigned n_found, n_left, aimed; /* left: to be tried, with the one aimed at */
 	struct probe_http *http;
 	struct probe_h2 *h2;
 	enum config_health_type type; /* of the check under way */
@@ -98,6 +108,14 @@ void probe_free(struct probe *p);
 /* The same server as the pools of another snapshot see it. */
 void probe_move(struct probe *p, const struct pool *pool, size_t i);
 void probe_begin(struct probe *p);
+
+/* --- probe_name.c -------------------------------------------------------- */
+
+void probe_name_add(struct probe *p, const struct sockaddr *sa, socklen_t len);
+/* p->sa becomes where requests go, or the first one. */
+void probe_name_begin(struct probe *p);
+/* p->sa becomes the next one; false: all were tried. */
+bool probe_name_next(struct probe *p);
 
 /* --- probe_http.c -------------------------------------------------------- */
 

@@ -6,8 +6,8 @@
  * Ways to fail, each a failed check: the name does not resolve; the connection is
  * refused, reset or fails its handshake; no answer within the time-out; an answer
  * that is not HTTP, or has another status; a call of gRPC that says anything but that
- * it is serving. A TCP check ends when it is connected, a
- * server without checks when it has an address.
+ * it is serving. A TCP check ends when it is connected, a server without checks when
+ * it has an address.
  *
  * What sluice itself lacks (memory, descriptors) says nothing about the server: such
  * a check has no verdict.
@@ -124,14 +124,14 @@ static enum verdict step_resolve(struct probe *p)
 
 	if (p->name == NAME_FOUND)
 		server_set_sockaddr(p->server, (struct sockaddr *)&p->sa, p->sa_len);
-	if (p->name == NAME_FOUND && p->type == CONFIG_HEALTH_NONE)
+	if (p->name == NAME_FOUND && p->type == CONFIG_HEALTH_NONE && p->n_found <= 1)
 		return conclude(p, true, "not checked");
 	if (p->name == NAME_FOUND)
 		return go(p, PROBE_CONNECT);
 	if (p->name == NAME_UNKNOWN || p->expired)
 		return conclude(p, false, "name does not resolve");
 	if (!p->lookup)
-		p->lookup = net_resolve(
+		p->lookup = net_resolve_all(
 			health_loop(p->health), a->host, a->port, on_resolved, p);
 	return WAIT;
 }
@@ -199,6 +199,32 @@ static enum verdict begin_talk(struct probe *p)
 	return go(p, PROBE_TALK);
 }
 
+/* A server without checks needs no more than an address that takes connections. */
+static enum verdict not_connected(struct probe *p)
+{
+	enum net_failure f = net_conn_failure(p->conn);
+
+	if (f == NET_RESOURCES)
+		return OVER;
+	if (probe_name_next(p)) {
+		net_conn_close(p->conn);
+		p->conn = NULL;
+		return AGAIN;
+	}
+	return conclude(p, p->type == CONFIG_HEALTH_NONE,
+		p->type == CONFIG_HEALTH_NONE ? "not checked" : failure_text(f));
+}
+
+/* What does not answer at all takes a check's whole time: the next one begins with
+ * another address. */
+static enum verdict not_connected_in_time(struct probe *p)
+{
+	if (probe_name_next(p))
+		server_set_sockaddr(p->server, (struct sockaddr *)&p->sa, p->sa_len);
+	return p->type == CONFIG_HEALTH_NONE ? conclude(p, true, "not checked")
+					     : fail_late(p);
+}
+
 static enum verdict step_connect(struct probe *p)
 {
 	if (!p->conn) {
@@ -206,12 +232,12 @@ static enum verdict step_connect(struct probe *p)
 		p->conn = dial(p);
 		return p->conn ? WAIT : OVER;
 	}
-	if (p->events & NET_FAILED) {
-		enum net_failure f = net_conn_failure(p->conn);
-
-		return f == NET_RESOURCES ? OVER : conclude(p, false, failure_text(f));
-	}
+	if (p->events & NET_FAILED)
+		return not_connected(p);
 	if (p->events & NET_OPEN) {
+		server_set_sockaddr(p->server, (struct sockaddr *)&p->sa, p->sa_len);
+		if (p->type == CONFIG_HEALTH_NONE)
+			return conclude(p, true, "not checked");
 		if (p->type == CONFIG_HEALTH_TCP)
 			return conclude(p, true, "connected");
 		if (speaks_h2(p))
@@ -219,7 +245,7 @@ static enum verdict step_connect(struct probe *p)
 		p->http = probe_http_new(settings(p), &p->config->address);
 		return go(p, PROBE_ASK);
 	}
-	return p->expired ? fail_late(p) : WAIT;
+	return p->expired ? not_connected_in_time(p) : WAIT;
 }
 
 static enum verdict step_ask(struct probe *p)
@@ -335,16 +361,13 @@ static enum verdict step_rest(struct probe *p)
 	return WAIT;
 }
 
-static const struct {
-	const char *name;
-	enum verdict (*run)(struct probe *);
-} steps[] = {
-	[PROBE_REST] = { "rest", step_rest },
-	[PROBE_RESOLVE] = { "resolve", step_resolve },
-	[PROBE_CONNECT] = { "connect", step_connect },
-	[PROBE_ASK] = { "ask", step_ask },
-	[PROBE_ANSWER] = { "answer", step_answer },
-	[PROBE_TALK] = { "talk", step_talk },
+static enum verdict (*const steps[])(struct probe *) = {
+	[PROBE_REST] = step_rest,
+	[PROBE_RESOLVE] = step_resolve,
+	[PROBE_CONNECT] = step_connect,
+	[PROBE_ASK] = step_ask,
+	[PROBE_ANSWER] = step_answer,
+	[PROBE_TALK] = step_talk,
 };
 
 /* The only place where a probe moves on; every callback ends here. */
@@ -355,7 +378,7 @@ static void run(struct probe *p)
 	assert(!p->running);
 	p->running = true;
 	while (v == AGAIN)
-		v = steps[p->step].run(p);
+		v = steps[p->step](p);
 	p->running = false;
 	if (v == OVER) {
 		let_go(p);
@@ -370,12 +393,14 @@ static void on_resolved(void *arg, const struct sockaddr *sa, socklen_t len)
 {
 	struct probe *p = arg;
 
-	p->lookup = NULL;
-	p->name = sa && len > 0 && len <= sizeof(p->sa) ? NAME_FOUND : NAME_UNKNOWN;
-	if (p->name == NAME_FOUND) {
-		memcpy(&p->sa, sa, len);
-		p->sa_len = len;
+	if (sa != NULL) {
+		probe_name_add(p, sa, len);
+		return;
 	}
+	p->lookup = NULL;
+	p->name = p->n_found > 0 ? NAME_FOUND : NAME_UNKNOWN;
+	if (p->name == NAME_FOUND)
+		probe_name_begin(p);
 	run(p);
 }
 
@@ -410,6 +435,7 @@ void probe_begin(struct probe *p)
 	/* Without checks the pool itself ends an ejection, after a while. */
 	p->was_ejected = p->type != CONFIG_HEALTH_NONE && server_is_ejected(p->server);
 	p->expired = false;
+	p->n_found = p->n_left = 0;
 	p->name = a->numeric ? NAME_FOUND : NAME_ASKED;
 	if (a->numeric) {
 		memcpy(&p->sa, &a->sa, a->sa_len);

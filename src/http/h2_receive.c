@@ -75,6 +75,14 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame,
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* A request that nghttp2 takes no record of: it is one too many. */
+static bool is_crowded(const struct h2 *h, const nghttp2_frame *frame)
+{
+	return h->server && frame->hd.type == NGHTTP2_HEADERS &&
+	       frame->headers.cat == NGHTTP2_HCAT_REQUEST &&
+	       h->n_streams >= h->limits.streams;
+}
+
 /* nghttp2 has reset the stream already. */
 static int on_invalid_frame(
 	nghttp2_session *ng, const nghttp2_frame *frame, int why, void *arg)
@@ -84,9 +92,11 @@ static int on_invalid_frame(
 		nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 
 	(void)why;
-	/* One more than we allow has no record; what follows it is no error. */
+	/* It has no record; what follows it is no error. */
 	if (s == NULL)
 		h2_watch_reset(h, (uint32_t)frame->hd.stream_id);
+	if (s == NULL && is_crowded(h, frame))
+		h->events->on_crowded(h->arg);
 	if (s == NULL || s->reset)
 		return 0;
 	s->reset = true;
@@ -179,9 +189,12 @@ static void take_data(struct h2 *h, struct h2_stream *s, const nghttp2_frame *fr
 
 static void take_ping(struct h2 *h, const nghttp2_ping *ping)
 {
-	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
-		memcmp(ping->opaque_data, h2_drain_ping, sizeof h2_drain_ping) == 0)
+	if ((ping->hd.flags & NGHTTP2_FLAG_ACK) == 0 || !h->server)
+		return;
+	if (memcmp(ping->opaque_data, h2_drain_ping, sizeof h2_drain_ping) == 0)
 		h2_drain(h);
+	else
+		h2_stream_pinged(h, ping->opaque_data);
 }
 
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
@@ -199,6 +212,9 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 		s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 		if (s != NULL && !s->reset)
 			take_data(h, s, frame);
+		break;
+	case NGHTTP2_SETTINGS:
+		h->known |= (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0;
 		break;
 	case NGHTTP2_PING:
 		take_ping(h, &frame->ping);

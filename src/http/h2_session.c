@@ -10,7 +10,7 @@
 
 enum { DRAIN_NOT, DRAIN_NOTICED, DRAIN_DONE };
 
-const uint8_t h2_drain_ping[8] = { 's', 'l', 'u', 'i', 'c', 'e', 0, 1 };
+const uint8_t h2_drain_ping[H2_PING_BYTES] = { 's', 'l', 'u', 'i', 'c', 'e', 0, 1 };
 
 static int announce(struct h2 *h)
 {
@@ -116,6 +116,11 @@ size_t h2_room(const struct h2 *h)
 	size_t max = nghttp2_session_get_remote_settings(
 		h->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 	return max > h->n_streams ? max - h->n_streams : 0;
+}
+
+bool h2_peer_is_known(const struct h2 *h)
+{
+	return h->known;
 }
 
 bool h2_peer_allows_websocket(const struct h2 *h)

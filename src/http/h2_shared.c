@@ -152,6 +152,16 @@ void h2_shared_free(struct h2_shared *s)
 	free(s);
 }
 
+size_t h2_shared_trim(struct h2_shared *s)
+{
+	size_t bytes =
+		slab_trim(&s->heads) + slab_trim(&s->streams) + slab_trim(&s->sessions);
+
+	for (unsigned i = 0; i < H2_SIZES; i++)
+		bytes += slab_trim(&s->size[i]);
+	return bytes;
+}
+
 int h2_shared_open(struct h2 *h)
 {
 	struct h2_shared *s = h->shared;

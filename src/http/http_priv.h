@@ -134,7 +134,7 @@ struct h2_bucket {
 	uint64_t since_ms;
 };
 
-enum { H2_FRAME_HEAD = 9, H2_MAGIC = 24, H2_RECENT = 64 };
+enum { H2_FRAME_HEAD = 9, H2_MAGIC = 24, H2_RECENT = 64, H2_PING_BYTES = 8 };
 
 /* Reads the heads of frames as they pass, before nghttp2 does (h2_flood.c). */
 struct h2_watch {
@@ -177,10 +177,11 @@ struct h2_stream {
 	bool has_body;   /* there is something to pull */
 	bool has_own;    /* text is the body */
 	bool has_trailers;
-	bool pulled; /* all of the body has been */
-	bool ended;  /* our END_STREAM was sent */
-	bool reset;  /* RST_STREAM is on its way: nothing more happens */
-	bool ours;   /* it was our wish */
+	bool pulled;  /* all of the body has been */
+	bool ended;   /* our END_STREAM was sent */
+	bool reset;   /* RST_STREAM is on its way: nothing more happens */
+	bool ours;    /* it was our wish */
+	bool lingers; /* answered before its end: a reset is to follow */
 };
 
 struct h2 {
@@ -200,6 +201,7 @@ struct h2 {
 	enum h2_flood flood; /* H2_N_FLOODS: it was none */
 	uint8_t drain;       /* GOAWAYs of ours: none, the notice, the last */
 	bool server;
+	bool known;  /* the peer's SETTINGS have come */
 	bool broken; /* nothing more is taken in */
 	bool dead;   /* nothing more can be said */
 };
@@ -216,7 +218,7 @@ int h2_shared_open(struct h2 *h) MUST_USE; /* h->ng; 0 or -1 */
 /* Ends the session for code: a GOAWAY is queued, owners hear of it. */
 void h2_break(struct h2 *h, uint32_t code);
 void h2_drain(struct h2 *h);
-extern const uint8_t h2_drain_ping[8];
+extern const uint8_t h2_drain_ping[H2_PING_BYTES];
 
 void h2_watch_start(struct h2 *h);
 /* Looks at all of in, and feeds it to nghttp2 but for what makes h->code. */
@@ -236,6 +238,8 @@ void h2_stream_reset(struct h2 *h, struct h2_stream *s, uint32_t code);
 void h2_stream_return(struct h2 *h, struct h2_stream *s);
 /* Our half is sent; nobody waits for the rest of the peer's. */
 void h2_stream_finish(struct h2 *h, struct h2_stream *s);
+/* A PING of ours was answered. */
+void h2_stream_pinged(struct h2 *h, const uint8_t ping[static H2_PING_BYTES]);
 
 bool h2_head_start(struct h2 *h);
 void h2_head_end(struct h2 *h);

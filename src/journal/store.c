@@ -62,10 +62,22 @@ static void remember_success(struct store *s)
 	s->trouble[0] = '\0';
 }
 
+/* What is written to a file that was deleted or put elsewhere, no restart finds again. */
+static int is_in_its_place(struct store *s, struct err *err)
+{
+	int moved = 0;
+
+	(void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (!moved)
+		return 0;
+	return err_set(err, ERR_STORE,
+		"%s: was deleted or moved: put it back, or restart sluice", s->path);
+}
+
 int store_begin(struct store *s, struct err *err)
 {
 	s->changes = sqlite3_total_changes64(s->db);
-	if (store_run(s, SQL_BEGIN, err) == 0)
+	if (is_in_its_place(s, err) == 0 && store_run(s, SQL_BEGIN, err) == 0)
 		return 0;
 	remember_failure(s, err);
 	return -1;

@@ -11,9 +11,11 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "net_priv.h"
@@ -26,8 +28,6 @@ struct net_conn *conn_new(struct net_loop *l, int fd, const struct sockaddr *pee
 		return NULL;
 	memset(c, 0, sizeof(*c) + l->user_bytes);
 	c->loop = l;
-	list_init(&c->link);
-	net_timer_init(&c->timer, l, NULL, NULL);
 	ev_io_init(&c->io, conn_on_io, fd, 0);
 	c->peer.any.sa_family = AF_UNIX;
 	if (peer != NULL && peer->sa_family == AF_INET)
@@ -240,8 +240,17 @@ ssize_t net_write(struct net_conn *c, const struct iovec *iov, int n_iov)
 	return tls_write(c, iov, n_iov);
 }
 
+size_t net_conn_room(struct net_conn *c)
+{
+	assert(c->state == CONN_OPEN);
+	if (c->out_n > 0)
+		return 0;
+	return c->ssl != NULL ? tls_room(c) : SIZE_MAX;
+}
+
 void net_conn_own(struct net_conn *c, struct net_owner owner)
 {
+	assert(c->state < CONN_LINGER);
 	c->owner = owner;
 }
 
@@ -273,6 +282,26 @@ bool net_conn_is_flushed(const struct net_conn *c)
 	return c->out_n == 0;
 }
 
+bool net_conn_is_quiet(const struct net_conn *c)
+{
+	char byte;
+	ssize_t got;
+
+	do {
+		got = recv(c->io.fd, &byte, 1, MSG_PEEK);
+	} while (got == -1 && errno == EINTR);
+	return got == -1 && errno == EAGAIN;
+}
+
+size_t net_conn_unread(const struct net_conn *c)
+{
+	int queued = 0;
+
+	if (ioctl(c->io.fd, SIOCOUTQ, &queued) == -1)
+		return c->out_n;
+	return c->out_n + (size_t)queued;
+}
+
 bool net_conn_is_virgin(const struct net_conn *c)
 {
 	return !c->sent;
@@ -299,7 +328,7 @@ void net_conn_local(const struct net_conn *c, union net_address *out)
 
 	memset(out, 0, sizeof(*out));
 	out->any.sa_family = AF_UNIX;
-	if (c->told_local != NULL)
+	if (c->accepted && c->told_local != NULL)
 		*out = *c->told_local;
 	else
 		(void)getsockname(c->io.fd, &out->any, &len); /* else: no address */
@@ -355,13 +384,14 @@ static void close_now(struct net_conn *c, bool goodbye)
 {
 	assert(c->state != CONN_CLOSED);
 	ev_io_stop(c->loop->ev, &c->io);
-	net_timer_stop(&c->timer);
-	list_remove(&c->link);
+	if (c->state == CONN_LINGER)
+		linger_end(c);
 	tls_detach(c, goodbye);
 	net_tls_unref(c->tls); /* whose turn had not come */
 	free(c->out);
 	free(c->stash);
-	free(c->told_local);
+	if (c->accepted)
+		free(c->told_local);
 	close(c->io.fd);
 	loop_bury(c);
 }

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "sluice/net/conn.h"
 
@@ -15,6 +16,12 @@
 /* How long the peer may take to read what was written, after each sign that it
  * does; and how long and how much is dropped after our side was shut. */
 enum { FLUSH_MS = 30000, LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+
+/* What a connection has in its last moments alone. */
+struct parting {
+	struct net_timer timer;
+	uint32_t dropped; /* bytes so far */
+};
 
 static void on_linger_due(void *arg)
 {
@@ -32,15 +39,15 @@ static bool drop_input(struct net_conn *c)
 	} while (got == -1 && errno == EINTR);
 	if (got == -1)
 		return errno == EAGAIN;
-	c->lingered += (uint32_t)got;
-	return got > 0 && c->lingered < LINGER_BYTES;
+	c->parting->dropped += (uint32_t)got;
+	return got > 0 && c->parting->dropped < LINGER_BYTES;
 }
 
 /* All is with the kernel: nothing more will come from us. */
 static void shut(struct net_conn *c)
 {
 	(void)shutdown(c->io.fd, SHUT_WR);
-	net_timer_set(&c->timer, LINGER_MS);
+	net_timer_set(&c->parting->timer, LINGER_MS);
 	conn_wait(c, EV_READ);
 }
 
@@ -62,7 +69,7 @@ void conn_on_linger(struct net_conn *c, int revents)
 			net_conn_close(c);
 			return;
 		}
-		net_timer_set(&c->timer, FLUSH_MS);
+		net_timer_set(&c->parting->timer, FLUSH_MS);
 		if (left == 0)
 			shut(c);
 	}
@@ -75,18 +82,38 @@ void conn_on_linger(struct net_conn *c, int revents)
 		net_conn_close(c);
 }
 
+static void begin(struct net_conn *c, struct parting *p)
+{
+	if (c->accepted)
+		free(c->told_local);
+	c->parting = p;
+	c->state = CONN_LINGER;
+	list_push(&c->loop->lingering, &c->link);
+	p->dropped = 0;
+	net_timer_init(&p->timer, c->loop, on_linger_due, c);
+	net_timer_set(&p->timer, FLUSH_MS);
+}
+
+/* The connection is as it was when it had an owner, and has none. */
+void linger_end(struct net_conn *c)
+{
+	net_timer_stop(&c->parting->timer);
+	list_remove(&c->link);
+	free(c->parting);
+	c->parting = NULL;
+	c->told_local = NULL;
+}
+
 void net_conn_linger(struct net_conn *c)
 {
-	if (c->state != CONN_OPEN) {
+	struct parting *p = c->state == CONN_OPEN ? malloc(sizeof(*p)) : NULL;
+
+	if (p == NULL) {
 		net_conn_close(c);
 		return;
 	}
 	tls_detach(c, true); /* the goodbye joins what waits in out */
-	c->state = CONN_LINGER;
-	c->owner = (struct net_owner){ .on_event = NULL };
-	list_push(&c->loop->lingering, &c->link);
-	net_timer_init(&c->timer, c->loop, on_linger_due, c);
-	net_timer_set(&c->timer, FLUSH_MS);
+	begin(c, p);
 	if (c->out_n > 0)
 		conn_wait(c, EV_READ | EV_WRITE);
 	else

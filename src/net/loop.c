@@ -134,6 +134,7 @@ void net_loop_free(struct net_loop *l)
 	free_closed(l);
 	timers_fini(l);
 	tls_io_free(l->tls_io);
+	ends_free(l->ends);
 	slab_fini(&l->conns);
 	buf_pool_fini(&l->bufs);
 	ev_loop_destroy(l->ev);
@@ -159,4 +160,9 @@ uint64_t net_loop_now_ns(const struct net_loop *l)
 struct buf_pool *net_loop_bufs(struct net_loop *l)
 {
 	return &l->bufs;
+}
+
+size_t net_loop_trim(struct net_loop *l)
+{
+	return slab_trim(&l->conns) + buf_pool_trim(&l->bufs);
 }

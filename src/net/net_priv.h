@@ -2,6 +2,7 @@
 #ifndef SLUICE_NET_PRIV_H
 #define SLUICE_NET_PRIV_H
 
+#include <assert.h>
 #include <ev.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -44,6 +45,7 @@ struct net_loop {
 	ev_idle no_sleep;      /* while tasks wait for the next turn */
 	struct tls_io *tls_io; /* made with the first TLS connection */
 	struct resolver *resolver; /* made with the first name */
+	struct ends *ends;         /* made with the first connection that is watched */
 	size_t user_bytes;
 };
 
@@ -57,31 +59,40 @@ enum conn_state {
 	CONN_CLOSED,
 };
 
+/* There are as many as there are idle clients: what has its time is made for it, and what
+ * never meets shares its place. */
 struct net_conn {
 	ev_io io; /* first: what libev hands back is the connection */
 	struct net_loop *loop;
-	struct net_owner owner;
-	struct link link;     /* in closed or lingering */
-	SSL *ssl;             /* NULL: plain */
-	struct net_tls *tls;  /* kept while ssl may call into it */
-	uint64_t session_key; /* what its sessions are kept under; 0: nothing is */
-	char *out;            /* records the kernel did not take yet */
-	uint32_t out_at, out_n;
+	union {
+		struct net_owner owner;
+		struct link link; /* nobody's: in closed or lingering */
+	};
+	SSL *ssl;            /* NULL: plain */
+	struct net_tls *tls; /* kept while ssl may call into it */
+	union {
+		/* accepted: by a PROXY header, or NULL */
+		union net_address *told_local;
+		/* else: what its sessions are kept under; 0: nothing is */
+		uint64_t session_key;
+		struct parting *parting; /* lingering */
+	};
+	char *out;   /* records the kernel did not take yet */
 	char *stash; /* bytes read from the socket that nobody looked at yet */
-	uint32_t stash_n;
-	uint8_t state, failure, admission;
-	bool accepted; /* we are the server side */
-	bool want_read, want_write;
-	bool more;     /* there may be bytes that no event will announce */
-	bool tls_dead; /* the TLS state is broken: no goodbye */
-	bool eof;      /* the socket gave its end to TLS */
-	bool sent;     /* something left for the peer */
+	uint32_t out_at, out_n, stash_n;
+	uint32_t room; /* what a write was told that it may take */
 	union net_address peer;
-	union net_address *told_local; /* by a PROXY header, or NULL */
-	struct net_timer timer;        /* lingering only */
-	uint32_t lingered;             /* bytes dropped so far */
-	_Alignas(16) char user[];
+	uint8_t state, failure, admission;
+	bool accepted : 1; /* we are the server side */
+	bool want_read : 1, want_write : 1;
+	bool more : 1;     /* there may be bytes that no event will announce */
+	bool tls_dead : 1; /* the TLS state is broken: no goodbye */
+	bool eof : 1;      /* the socket gave its end to TLS */
+	bool sent : 1;     /* something left for the peer */
+	bool watched : 1;  /* its end is, by ends.c */
+	_Alignas(8) char user[];
 };
+static_assert(sizeof(struct net_conn) <= 160, "an idle client costs no more");
 
 /* loop.c */
 void loop_bury(struct net_conn *c);
@@ -89,6 +100,9 @@ void loop_bury(struct net_conn *c);
 /* timer.c */
 void timers_init(struct net_loop *l);
 void timers_fini(struct net_loop *l);
+
+/* ends.c */
+void ends_free(struct ends *e);
 
 /* resolve.c */
 void resolver_free(struct resolver *r);
@@ -119,10 +133,11 @@ void listen_left(struct leaving *l);
 
 /* linger.c */
 void conn_on_linger(struct net_conn *c, int revents);
+void linger_end(struct net_conn *c);
 void linger_end_all(struct net_loop *l);
 
 /* tls.c: what both roles need */
-enum { ALPN_BYTES = 16 };
+enum { ALPN_BYTES = 24 };
 struct net_tls {
 	atomic_uint refs;
 	uint64_t id;      /* never used again */
@@ -151,6 +166,7 @@ enum tls_step { TLS_DONE, TLS_WAIT, TLS_FAILED };
 enum tls_step tls_handshake(struct net_conn *c);
 ssize_t tls_read(struct net_conn *c, void *p, size_t n);
 ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov);
+size_t tls_room(struct net_conn *c);
 void tls_io_free(struct tls_io *io);
 /* The connection whose call is under way, and where its loop keeps sessions. */
 struct net_conn *tls_conn_of(const SSL *ssl);

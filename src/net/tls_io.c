@@ -357,18 +357,25 @@ static size_t room_of(const struct net_conn *c)
 	return (mem[SK_MEMINFO_SNDBUF] - mem[SK_MEMINFO_WMEM_QUEUED]) / 2;
 }
 
-/* How much of so many bytes to encrypt now. */
-static size_t may_take(const struct net_conn *c, const struct iovec *iov, int n_iov)
+size_t tls_room(struct net_conn *c)
 {
-	size_t all = 0, most;
+	size_t most = SURPLUS + room_of(c);
+
+	c->room = most < WRITE_BYTES ? (uint32_t)most : WRITE_BYTES;
+	return c->room;
+}
+
+/* How much of so many bytes to encrypt now. The kernel need not be asked again about
+ * what was read for this. */
+static size_t may_take(struct net_conn *c, const struct iovec *iov, int n_iov)
+{
+	size_t all = 0, most = c->room > SURPLUS ? c->room : SURPLUS;
 
 	for (int i = 0; i < n_iov; i++)
 		all += iov[i].iov_len;
-	if (all <= SURPLUS)
-		return all;
-	most = SURPLUS + room_of(c);
-	if (most > WRITE_BYTES)
-		most = WRITE_BYTES;
+	if (all > most)
+		most = tls_room(c);
+	c->room = 0;
 	return all < most ? all : most;
 }
 

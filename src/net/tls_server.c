@@ -128,8 +128,10 @@ int net_tls_server_new(
 	t->names = tls_names_new();
 	if (s->h2)
 		tls_offer(t, "h2");
-	if (s->http1)
+	if (s->http1) {
 		tls_offer(t, "http/1.1");
+		tls_offer(t, "http/1.0"); /* some clients of it say so */
+	}
 	t->others = mem_zero(s->n * sizeof(SSL_CTX *));
 	if (tls_clients_init(&clients, s, err) != 0)
 		goto fail;

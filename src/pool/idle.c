@@ -29,7 +29,7 @@ enum { SURPLUS_MS = 1000, SURPLUS_TIMES = 16 };
 
 struct idle {
 	struct link link;
-	uint64_t since_ns;
+	uint64_t since_ns, manner;
 	struct net_conn *conn;
 	struct server *server;
 	struct net_timer timer;
@@ -106,7 +106,7 @@ static void on_idle_due(void *arg)
 	drop(i);
 }
 
-struct net_conn *server_take_idle(struct server *s, unsigned thread)
+struct net_conn *server_take_idle(struct server *s, unsigned thread, uint64_t manner)
 {
 	struct server_cell *cell = &s->cell[thread];
 	struct idle *i;
@@ -115,14 +115,29 @@ struct net_conn *server_take_idle(struct server *s, unsigned thread)
 	if (list_empty(&cell->idle))
 		return NULL;
 	i = LIST_ENTRY(cell->idle.next, struct idle, link);
+	if (i->manner != manner)
+		return NULL;
 	c = i->conn;
 	leave(i);
 	count_add(&cell->reuses, 1);
 	return c;
 }
 
+void server_drop_closed(struct server *s, unsigned thread)
+{
+	struct link *kept = &s->cell[thread].idle;
+
+	while (!list_empty(kept)) {
+		struct idle *i = LIST_ENTRY(kept->next, struct idle, link);
+
+		if (net_conn_is_quiet(i->conn))
+			return;
+		drop(i);
+	}
+}
+
 void server_take_back(struct server *s, unsigned thread, struct net_conn **conn,
-	uint32_t max, uint32_t idle_ms)
+	const struct server_keeping *k)
 {
 	struct server_cell *cell = &s->cell[thread];
 	struct net_conn *c = *conn;
@@ -130,19 +145,21 @@ void server_take_back(struct server *s, unsigned thread, struct net_conn **conn,
 	struct idle *i = net_conn_user(c);
 
 	*conn = NULL;
-	if (n >= max * (1 + SURPLUS_TIMES) || server_is_retired(s)) {
+	if (n >= k->max * (1 + SURPLUS_TIMES) || server_is_retired(s) ||
+		k->manner != server_manner(s)) {
 		net_conn_close(c);
 		return;
 	}
-	if (n >= max && idle_ms > SURPLUS_MS)
-		idle_ms = SURPLUS_MS;
 	i->conn = c;
 	i->server = s;
 	i->thread = thread;
-	i->surplus = n >= max;
+	i->surplus = n >= k->max;
+	i->manner = k->manner;
 	i->since_ns = net_loop_now_ns(net_conn_loop(c));
 	net_timer_init(&i->timer, net_conn_loop(c), on_idle_due, i);
-	net_timer_set(&i->timer, limit_of(s, idle_ms));
+	net_timer_set(&i->timer,
+		limit_of(s, i->surplus && k->idle_ms > SURPLUS_MS ? SURPLUS_MS
+								  : k->idle_ms));
 	net_conn_own(c, (struct net_owner){ .on_event = on_idle_event, .arg = i });
 	net_conn_want_read(c, true); /* back-pressure may have turned it off */
 	list_push_front(&cell->idle, &i->link);
@@ -151,8 +168,11 @@ void server_take_back(struct server *s, unsigned thread, struct net_conn **conn,
 
 void server_close_idle(struct server *s, unsigned thread, bool all)
 {
-	if (!all && !server_is_retired(s))
-		return;
-	LIST_EACH (&s->cell[thread].idle, it, next)
-		drop(LIST_ENTRY(it, struct idle, link));
+	all |= server_is_retired(s);
+	LIST_EACH (&s->cell[thread].idle, it, next) {
+		struct idle *i = LIST_ENTRY(it, struct idle, link);
+
+		if (all || i->manner != server_manner(s))
+			drop(i);
+	}
 }

@@ -112,16 +112,39 @@ static struct choice choose(struct pool *p, const struct pool_wish *wish, bool a
 	return c;
 }
 
-/* Threads that ask at the same time may pass the bound by one each. */
+static uint64_t in_flight_of(const struct pool *p)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		sum += server_in_flight(p->server[i]);
+	return sum;
+}
+
 static bool is_full(const struct pool *p)
 {
-	uint64_t in_flight = 0;
+	return p->config->max_requests > 0 &&
+	       in_flight_of(p) >= p->config->max_requests;
+}
 
-	if (p->config->max_requests == 0)
-		return false;
-	for (size_t i = 0; i < p->n; i++)
-		in_flight += server_in_flight(p->server[i]);
-	return in_flight >= p->config->max_requests;
+/* Others may have taken the last place at the same time. Each thread says first that it
+ * takes one, and looks then: of two that pass a bound together one sees the other at
+ * least, so that it is never passed. False: too many, and this one is not among them. */
+static bool take(const struct pool *p, size_t i, unsigned thread)
+{
+	uint32_t most = p->config->servers[i].max_requests;
+	struct server *s = p->server[i];
+
+	server_hold(s, thread);
+	if (most == 0 && p->config->max_requests == 0)
+		return true;
+	atomic_thread_fence(memory_order_seq_cst);
+	if ((most == 0 || server_in_flight(s) <= most) &&
+		(p->config->max_requests == 0 ||
+			in_flight_of(p) <= p->config->max_requests))
+		return true;
+	server_release(s, thread);
+	return false;
 }
 
 bool pool_queue_enter(struct pool *p)
@@ -143,7 +166,6 @@ void pool_queue_leave(struct pool *p)
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss)
 {
-	struct server_cell *cell;
 	struct choice c;
 
 	if (is_full(p)) {
@@ -157,11 +179,11 @@ struct server *pool_pick(
 		*miss = c.busy ? POOL_ALL_BUSY : POOL_NONE_USABLE;
 		return NULL;
 	}
-	cell = &p->server[c.best]->cell[wish->thread];
-	atomic_store_explicit(&cell->in_flight,
-		atomic_load_explicit(&cell->in_flight, memory_order_relaxed) + 1,
-		memory_order_relaxed);
-	count_add(&cell->requests, 1);
+	if (!take(p, c.best, wish->thread)) {
+		*miss = POOL_ALL_BUSY;
+		return NULL;
+	}
+	count_add(&p->server[c.best]->cell[wish->thread].requests, 1);
 	return p->server[c.best];
 }
 

@@ -66,6 +66,7 @@ int pool_build(struct pool **out, struct registry *r, const struct config_pool *
 		return -1;
 	}
 	p->registry = r;
+	p->manner = manner_of(c);
 	p->n = c->n_servers;
 	p->server = mem_zero(p->n * sizeof(struct server *));
 	for (size_t i = 0; i < p->n; i++)
@@ -103,6 +104,11 @@ struct net_tls *pool_tls(const struct pool *p)
 struct net_tls *pool_check_tls(const struct pool *p)
 {
 	return p->check_tls;
+}
+
+uint64_t pool_manner(const struct pool *p)
+{
+	return p->manner;
 }
 
 size_t pool_n_servers(const struct pool *p)

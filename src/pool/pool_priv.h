@@ -43,6 +43,8 @@ struct server_cell { /* one data thread's; it alone writes */
 	struct link idle; /* the one used last is first; its thread alone */
 	_Atomic uint32_t n_sessions;
 	struct server_sessions sessions; /* its thread alone */
+	_Atomic uint64_t tunnels, tunnels_open;
+	_Atomic uint64_t messages[2], bytes[2]; /* through tunnels: out, in */
 };
 
 enum { ADDRESS_WORDS = (sizeof(struct sockaddr_storage) + 7) / 8 };
@@ -57,6 +59,7 @@ struct server {
 
 	_Atomic int health; /* enum server_health */
 	_Atomic bool ejected, retired;
+	_Atomic uint64_t manner; /* of the pool that was committed last */
 	_Atomic uint32_t fails_in_row;
 	_Atomic uint64_t failures, ejections;
 	_Atomic uint64_t ejected_ns;
@@ -91,12 +94,16 @@ struct pool {
 	const struct config_pool *config;
 	struct registry *registry;
 	struct net_tls *tls, *check_tls;
+	uint64_t manner;
 	_Atomic uint32_t waiting; /* exchanges, in all threads */
 	size_t n;
 	struct server **server;
 	unsigned n_cells;
 	struct pool_cell *cell;
 };
+
+/* manner.c */
+uint64_t manner_of(const struct config_pool *c);
 
 /* --- migrations ------------------------------------------------------------------ */
 

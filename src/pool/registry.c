@@ -121,8 +121,11 @@ void registry_commit(struct registry *r, struct pool *const *pools, size_t n)
 		atomic_store(&g->max_ejected, (uint32_t)max);
 		atomic_store(&g->eject_failures, c->eject_failures);
 		atomic_store(&g->checked, c->health.type != CONFIG_HEALTH_NONE);
-		for (size_t k = 0; k < pools[i]->n; k++)
+		for (size_t k = 0; k < pools[i]->n; k++) {
 			pools[i]->server[k]->serial = r->serial;
+			atomic_store_explicit(&pools[i]->server[k]->manner,
+				pools[i]->manner, memory_order_release);
+		}
 	}
 	LIST_EACH (&r->servers, it, next) {
 		struct server *s = LIST_ENTRY(it, struct server, link);

@@ -116,6 +116,11 @@ bool server_is_retired(const struct server *s)
 	return atomic_load_explicit(&s->retired, memory_order_acquire);
 }
 
+uint64_t server_manner(const struct server *s)
+{
+	return atomic_load_explicit(&s->manner, memory_order_acquire);
+}
+
 /* It counts as out no more. */
 void server_end_ejection(struct server *s)
 {
@@ -222,6 +227,39 @@ void server_note_session(struct server *s, unsigned thread, int delta)
 
 	assert(delta > 0 || now > 0);
 	atomic_store_explicit(n, now + (uint32_t)delta, memory_order_release);
+}
+
+void server_note_tunnel(struct server *s, unsigned thread, int delta)
+{
+	struct server_cell *c = &s->cell[thread];
+
+	count_add(&c->tunnels_open, (uint64_t)delta);
+	if (delta > 0)
+		count_add(&c->tunnels, (uint64_t)delta);
+}
+
+void server_note_passed(
+	struct server *s, unsigned thread, bool in, uint64_t bytes, uint64_t messages)
+{
+	struct server_cell *c = &s->cell[thread];
+
+	count_add(&c->bytes[in], bytes);
+	if (messages > 0)
+		count_add(&c->messages[in], messages);
+}
+
+void server_add_tunnels(const struct server *s, struct tunnel_counts *sum)
+{
+	for (unsigned i = 0; i < s->n_cells; i++) {
+		const struct server_cell *c = &s->cell[i];
+
+		sum->begun += count_read(&c->tunnels);
+		sum->open += count_read(&c->tunnels_open);
+		sum->messages_in += count_read(&c->messages[true]);
+		sum->messages_out += count_read(&c->messages[false]);
+		sum->bytes_in += count_read(&c->bytes[true]);
+		sum->bytes_out += count_read(&c->bytes[false]);
+	}
 }
 
 void server_sum(const struct server *s, struct server_counts *out)

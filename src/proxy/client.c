@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exchange_priv.h"
@@ -18,6 +19,56 @@ enum {
 	DISMISS_MS = 1000, /* for a first request that is on its way */
 };
 
+/* Returns where it ends. */
+static const char *write_ip(
+	const struct sockaddr *sa, char out[static INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)sa;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &in4->sin_addr, out, INET6_ADDRSTRLEN);
+	else if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], out, INET6_ADDRSTRLEN);
+	else if (sa->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, out, INET6_ADDRSTRLEN);
+	else
+		memcpy(out, "unix", sizeof("unix"));
+	return out + strlen(out);
+}
+
+static bool has_long_ip(const struct client *c)
+{
+	return c->ip_n > sizeof(c->short_ip);
+}
+
+static void forget_ip(struct client *c)
+{
+	if (has_long_ip(c))
+		free(c->long_ip);
+	c->ip_n = 0;
+}
+
+/* Once a connection: each of its requests is asked for it. */
+static void find_ip(struct client *c)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	c->ip_n = (uint8_t)(write_ip(net_conn_peer(c->conn), text) - text);
+	if (has_long_ip(c))
+		c->long_ip = mem_text_n(text, c->ip_n);
+	else
+		memcpy(c->short_ip, text, c->ip_n);
+}
+
+struct span client_ip(struct client *c)
+{
+	if (c->ip_n == 0)
+		find_ip(c);
+	return (struct span){ .p = has_long_ip(c) ? c->long_ip : c->short_ip,
+		.n = c->ip_n };
+}
+
 static void forget(struct client *c)
 {
 	struct thread *t = c->thread;
@@ -27,6 +78,7 @@ static void forget(struct client *c)
 	net_timer_stop(&c->timer);
 	list_remove(&c->link);
 	buf_release(net_loop_bufs(t->loop), &c->in.bytes);
+	forget_ip(c);
 	if (c->counted)
 		peers_leave(t->proxy->peers, net_conn_peer(c->conn));
 	thread_count(t, STAT_CONNECTIONS_OPEN, -1);
@@ -56,28 +108,6 @@ void client_linger(struct client *c)
 void client_abort(struct client *c)
 {
 	end(c, net_conn_abort);
-}
-
-struct span client_ip(struct client *c)
-{
-	const struct sockaddr *sa = net_conn_peer(c->conn);
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)sa;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-
-	if (c->ip_n == 0) {
-		if (sa->sa_family == AF_INET)
-			inet_ntop(AF_INET, &in4->sin_addr, c->ip, sizeof(c->ip));
-		else if (sa->sa_family == AF_INET6 &&
-			 IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], c->ip,
-				sizeof(c->ip));
-		else if (sa->sa_family == AF_INET6)
-			inet_ntop(AF_INET6, &in6->sin6_addr, c->ip, sizeof(c->ip));
-		else
-			memcpy(c->ip, "unix", sizeof("unix"));
-		c->ip_n = (uint8_t)strlen(c->ip);
-	}
-	return (struct span){ .p = c->ip, .n = c->ip_n };
 }
 
 ssize_t client_read(struct client *c, size_t room)
@@ -200,7 +230,7 @@ static void on_peer(struct client *c)
 	unsigned admission = thread_admit(
 		c->thread, net_conn_peer(c->conn), net_conn_has_tls(c->conn));
 
-	c->ip_n = 0;
+	forget_ip(c);
 	c->counted = (admission & NET_ADMIT_COUNTED) != 0;
 	if (admission == NET_REFUSE)
 		client_close(c);
@@ -218,6 +248,13 @@ static void count_failure(const struct client *c)
 		thread_count(c->thread, STAT_HANDSHAKE_FAILURES, 1);
 }
 
+/* While nobody reads from it, because its server does not read either. */
+static void gone(struct client *c)
+{
+	if (c->exchange != NULL)
+		exchange_abandon(c->exchange);
+}
+
 static void on_event(void *arg, unsigned events)
 {
 	struct client *c = arg;
@@ -229,6 +266,10 @@ static void on_event(void *arg, unsigned events)
 	}
 	if (events & NET_PEER) {
 		on_peer(c);
+		return;
+	}
+	if (events & NET_GONE) {
+		gone(c);
 		return;
 	}
 	if (events & NET_OPEN)

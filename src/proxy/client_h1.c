@@ -98,6 +98,7 @@ void client_h1_begin(struct client *c)
 	}
 	r->from = &client_h1;
 	r->in = &c->in;
+	r->tally = &r->own_tally;
 	c->exchange = r;
 	exchange_run(r);
 }
@@ -207,14 +208,32 @@ static bool put_end(struct exchange *r)
 	       stage_last(bufs(r), &r->down, &r->trailers_begun);
 }
 
+static size_t room(struct exchange *r)
+{
+	return net_conn_room(r->client->conn);
+}
+
 static enum sent send_down(struct exchange *r)
 {
-	return stage_send(&r->down, r->client->conn, &r->up_in, &r->moved);
+	size_t before = stage_size(&r->down);
+	enum sent sent = stage_send(&r->down, r->client->conn, &r->up_in, &r->moved);
+
+	r->tally->went += before - stage_size(&r->down);
+	return sent;
+}
+
+static size_t unread(const struct exchange *r)
+{
+	return net_conn_unread(r->client->conn);
 }
 
 static void settle(struct exchange *r)
 {
-	net_conn_want_read(r->client->conn, !r->in->readable && !r->in->eof);
+	bool reads = !r->in->readable && !r->in->eof;
+
+	net_conn_want_read(r->client->conn, reads);
+	if (!reads)
+		net_conn_watch_end(r->client->conn);
 }
 
 static void leave(struct client *c, int32_t stream, enum leaving how, bool keep)
@@ -241,6 +260,8 @@ const struct client_side client_h1 = {
 	.put_own = put_own,
 	.put_trailer = put_trailer,
 	.put_end = put_end,
+	.room = room,
+	.unread = unread,
 	.send = send_down,
 	.settle = settle,
 	.leave = leave,

@@ -16,10 +16,9 @@ struct streams;
 /* What came from a client and was not used: of an HTTP/1 connection, or of one stream
  * of HTTP/2. */
 struct inlet {
-	struct buf bytes;    /* has memory only while it has bytes */
-	bool readable;       /* there is more, and not all was read yet */
-	bool eof;            /* the client has said its last word */
-	struct buf trailers; /* lines, of what has no chunks */
+	struct buf bytes; /* has memory only while it has bytes */
+	bool readable;    /* there is more, and not all was read yet */
+	bool eof;         /* the client has said its last word */
 };
 
 struct client {
@@ -32,12 +31,15 @@ struct client {
 	struct tunnel *tunnel;     /* what became of an HTTP/1 connection, or NULL */
 	uint64_t door;             /* where it came in */
 	struct inlet in;
-	bool redirect, counted, served, looping;
-	bool h2c;     /* may turn out to speak HTTP/2 with its first bytes */
-	bool leaving; /* its listener is gone, or sluice goes: no more requests */
+	bool redirect : 1, counted : 1, served : 1, looping : 1;
+	bool h2c : 1;     /* may turn out to speak HTTP/2 with its first bytes */
+	bool leaving : 1; /* its listener is gone, or sluice goes: no more requests */
+	uint8_t ip_n;     /* 0: not written out yet */
 	uint16_t redirect_port;
-	uint8_t ip_n; /* 0: not written out yet */
-	char ip[46];
+	union {
+		char short_ip[16];
+		char *long_ip; /* where that is too short, which is IPv6 */
+	};
 };
 
 void client_accept(

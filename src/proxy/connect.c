@@ -41,7 +41,7 @@ static bool find_route(struct exchange *r)
 
 /* The request as it goes up, written once for all attempts; the client's own head is
  * not needed after that. HTTP/1.1 demands a Host: a client of HTTP/1.0 that sent none
- * gets the address that it asked. */
+ * gets the address that it asked, and at a Unix socket a name that servers take. */
 static bool stage_head(struct exchange *r)
 {
 	struct client *c = r->client;
@@ -61,7 +61,7 @@ static bool stage_head(struct exchange *r)
 
 	if (f.host.n == 0) {
 		net_conn_local_text(c->conn, local, sizeof(local));
-		f.host = span_of(local);
+		f.host = local[0] != '\0' ? span_of(local) : SPAN("localhost");
 	}
 	r->up.keep = true;
 	if (h1_write_request(
@@ -132,13 +132,6 @@ static enum verdict wait_in_queue(struct exchange *r)
 	return WAIT;
 }
 
-/* Chosen, but of another kind: an HTTP/2 connection is not given away. */
-static enum verdict no_tunnel_there(struct exchange *r)
-{
-	server_release(r->server, r->thread->index);
-	return answer(r, 501, "no tunnels (WebSocket) through a pool of HTTP/2");
-}
-
 enum verdict step_route(struct exchange *r)
 {
 	struct h1_own refusal;
@@ -160,9 +153,6 @@ enum verdict step_route(struct exchange *r)
 	switch (choose_server(r)) {
 	case CHOSEN:
 		exchange_stop_waiting(r);
-		if (r->upgrade != UPGRADE_NONE &&
-			pool_config(r->pool)->protocol == CONFIG_H2)
-			return no_tunnel_there(r);
 		attempt_begin(r);
 		return go(r, EX_CONNECT);
 	case CHOOSE_LATER:
@@ -231,6 +221,15 @@ struct net_conn *upstream_dial(struct exchange *r, struct net_owner owner)
 	return net_connect(r->thread->loop, (const struct sockaddr *)&sa, len, &target);
 }
 
+struct server_keeping upstream_keeping(const struct exchange *r)
+{
+	return (struct server_keeping){
+		.max = pool_config(r->pool)->keepalive,
+		.idle_ms = r->use->snapshot->config->timeouts.upstream_idle_ms,
+		.manner = pool_manner(r->pool),
+	};
+}
+
 enum outcome upstream_failure(struct thread *t, const struct net_conn *c)
 {
 	switch (net_conn_failure(c)) {
@@ -267,6 +266,21 @@ static enum verdict turn_back(struct exchange *r)
 	return go(r, EX_ROUTE);
 }
 
+/* A server of HTTP/2 has said that it does not know extended CONNECT, or said nothing. */
+static bool takes_no_tunnel(const struct exchange *r)
+{
+	return r->upgrade != UPGRADE_NONE && r->to == &upstream_h2 &&
+	       !upstream_h2_takes_tunnels(r);
+}
+
+static enum verdict no_tunnel_there(struct exchange *r)
+{
+	attempt_end(r, OUTCOME_LOCAL);
+	r->to->spare(r);
+	upstream_close(r);
+	return answer(r, 501, "the server takes no tunnels (WebSocket) over HTTP/2");
+}
+
 enum verdict step_connect(struct exchange *r)
 {
 	if (r->to == NULL && !open_upstream(r)) {
@@ -285,6 +299,8 @@ enum verdict step_connect(struct exchange *r)
 	if (choice_was_cut_back(r))
 		return turn_back(r);
 	r->upstream_was_ready = true;
+	if (takes_no_tunnel(r))
+		return no_tunnel_there(r);
 	if (!r->to->begin(r))
 		return attempt_failed(r, OUTCOME_LOCAL);
 	return go(r, EX_RELAY);

@@ -42,8 +42,7 @@ static void keep(struct drainer *d)
 	struct thread *t = d->thread;
 
 	stop(d);
-	server_take_back(
-		rest.server, t->index, &rest.conn, rest.keepalive, rest.idle_ms);
+	server_take_back(rest.server, t->index, &rest.conn, &rest.keeping);
 	thread_release_use(t, rest.use);
 }
 

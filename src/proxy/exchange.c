@@ -97,7 +97,8 @@ static void settle(struct exchange *r)
 	if (r->deadline_ms != 0)
 		net_timer_set(&r->deadline, r->deadline_ms);
 	r->deadline_ms = 0;
-	r->from->settle(r);
+	if (r->tunnel == NULL || r->from->raw) /* else its connection is the tunnel's */
+		r->from->settle(r);
 	if (r->to != NULL)
 		r->to->settle(r);
 }
@@ -147,6 +148,7 @@ struct exchange *exchange_new(struct client *c)
 		return NULL;
 	}
 	clear(r);
+	thread_trim_later(t);
 	r->client = c;
 	r->thread = t;
 	r->use = t->current;
@@ -169,7 +171,7 @@ static void release_bufs(struct exchange *r)
 	/* What was read of the body and did not go up is not the next request. */
 	buf_drop(&r->in->bytes, r->up.direct);
 	buf_release(bufs, &r->stream_in.bytes);
-	buf_release(bufs, &r->stream_in.trailers);
+	buf_release(bufs, &r->in_trailers);
 	stage_fini(bufs, &r->up);
 	stage_fini(bufs, &r->down);
 	buf_release(bufs, &r->up_trailers);
@@ -214,6 +216,9 @@ enum verdict exchange_leave(struct exchange *r, enum leaving how)
 
 void exchange_abandon(struct exchange *r)
 {
+	/* Of one that waits for its turn no attempt tells. */
+	if (r->step == EX_ADMIT || r->step == EX_ROUTE)
+		thread_count(r->thread, STAT_CLIENT_GONE, 1);
 	attempt_end(r, OUTCOME_CLIENT_GONE);
 	(void)exchange_leave(r, LEAVE_BROKEN); /* it is not running */
 }

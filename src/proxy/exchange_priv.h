@@ -44,6 +44,11 @@ struct client_side {
 	/* A trailer line, without its CRLF; the end of a body that was staged. */
 	bool (*put_trailer)(struct exchange *r, struct span line);
 	bool (*put_end)(struct exchange *r);
+	/* How much of the body it would take now. 0: none, and the exchange is run when
+	 * that has changed. */
+	size_t (*room)(struct exchange *r);
+	/* What is with the kernel, and not with the client; NULL: it can't be said. */
+	size_t (*unread)(const struct exchange *r);
 	/* What is staged for the client. All is sent when the end is, too. */
 	enum sent (*send)(struct exchange *r);
 	/* Before a wait: what is to be told of. */
@@ -85,6 +90,8 @@ struct upstream_side {
 };
 
 extern const struct upstream_side upstream_h1, upstream_h2;
+/* Joined to a session: its server takes tunnels (RFC 8441). */
+bool upstream_h2_takes_tunnels(const struct exchange *r);
 
 /* --- exchanges
  * ------------------------------------------------------------------------- */
@@ -136,6 +143,25 @@ enum awaited { /* whose move it is while relaying */
 	AWAIT_CLIENT_READS,
 };
 
+/* Bytes of bodies: from the client, and to it. Those of one HTTP/2 connection share the
+ * client's link, and are counted together. */
+struct tally {
+	uint64_t came, went;
+};
+
+/* credit.c */
+struct credit {
+	uint64_t since_ns; /* the client is waited for; 0: it is not */
+	uint64_t spent_ns, bytes;
+};
+struct credit_terms {
+	uint32_t rate, grace_ms;
+};
+/* waiting: for the client, from now on. bytes: all of them so far. False: it is not worth
+ * waiting for any more. */
+bool credit_lasts(struct credit *c, const struct credit_terms *t, bool waiting,
+	uint64_t bytes, uint64_t now_ns);
+
 struct exchange {
 	enum step step;
 	bool running, expired;
@@ -143,6 +169,9 @@ struct exchange {
 	struct client *client;
 	struct inlet *in; /* the connection's, or the stream's own */
 	struct inlet stream_in;
+	struct buf in_trailers; /* lines, of what has no chunks */
+	struct tally *tally;    /* the exchange's own, or its connection's */
+	struct tally own_tally;
 	int32_t stream; /* of HTTP/2: 0 when it is over */
 	struct {
 		struct link link;     /* in its connection's exchanges */
@@ -200,6 +229,7 @@ struct exchange {
 		int32_t stream;       /* 0: not begun, or over */
 		bool head_came;       /* and was not taken yet */
 		bool pulled, ended;   /* all that we had to say; all that it had */
+		bool shut;            /* of a tunnel: that was all */
 		enum outcome lost;    /* why nothing more comes */
 		uint64_t came, freed; /* body bytes: received, and told as used */
 	} h2;
@@ -225,9 +255,10 @@ struct exchange {
 	bool own;        /* the answer is sluice's */
 	bool upstream_keep, response_begun, trailers_begun, up_trailers_begun, promised;
 	bool response_parsing;
-	bool switched;  /* a 101 that was asked for: what comes now is a tunnel's */
-	bool is_events; /* text/event-stream: it may end after any byte */
-	bool ends_now;  /* which it shall */
+	bool switched;     /* a 101 that was asked for: what comes now is a tunnel's */
+	bool is_events;    /* text/event-stream: it may end after any byte */
+	bool ends_now;     /* which it shall, or a call */
+	uint64_t leave_ns; /* a call that was asked to end shall do so by then */
 	struct tunnel *tunnel; /* of a stream, in step tunnel */
 	uint16_t status;
 	uint8_t interims;
@@ -239,6 +270,9 @@ struct exchange {
 	unsigned refusal; /* a status of our own, for what the client sent; 0: none */
 	const char *refusal_text;
 	enum awaited awaited;
+	struct credit sends, takes; /* the client */
+	size_t unread;              /* as it was last seen, if it was */
+	bool unread_seen;
 	bool moved; /* bytes went somewhere since the deadline was set */
 	bool client_gone_told;
 
@@ -289,6 +323,8 @@ void exchange_stop_waiting(struct exchange *r);
 void upstream_close(struct exchange *r);
 /* A new connection to r's server; NULL: not even begun. */
 struct net_conn *upstream_dial(struct exchange *r, struct net_owner owner);
+/* How a connection to r's server may be kept for others. */
+struct server_keeping upstream_keeping(const struct exchange *r);
 /* Why it could not be opened. */
 enum outcome upstream_failure(struct thread *t, const struct net_conn *c);
 
@@ -297,16 +333,16 @@ enum flow request_half(struct exchange *r, enum outcome *why);
 /* The upstream could take more of the body, and the client has not sent it. */
 bool request_awaits_client(const struct exchange *r);
 enum flow response_half(struct exchange *r, enum outcome *why);
-/* An answer without end that is to come to one: events end cleanly, and the connection
- * of any other is asked to be given up. */
+/* An answer without end that is to come to one: events end cleanly, a call with
+ * UNAVAILABLE. Others are cut. */
 void response_ends_now(struct exchange *r);
 
 /* stage.c */
 enum sent stage_send(
 	struct stage *s, struct net_conn *c, struct buf *source, bool *moved);
 bool stage_is_empty(const struct stage *s);
-/* As much of what was read as may be decoded at once. */
-struct span stage_piece(const struct buf *source);
+/* As much of what was read as may be decoded at once; all where it needs no framing. */
+struct span stage_piece(const struct buf *source, bool whole);
 /* Appends a piece of a body as a chunk or as it is; the last chunk; a trailer line. */
 bool stage_data(struct buf_pool *pool, struct stage *s, struct span data, bool chunked);
 bool stage_trailer(
@@ -370,6 +406,8 @@ uint32_t grpc_limit_ms(const struct exchange *r, uint32_t ms);
 void grpc_note_head(struct exchange *r);
 void grpc_note_trailer(struct exchange *r, struct span line);
 bool grpc_failed(const struct exchange *r);
+/* The call ends here: its trailers say that it may be made again. False: no room. */
+bool grpc_end(struct exchange *r);
 int grpc_answer(
 	struct exchange *r, struct h2 *session, const struct h1_own *own) MUST_USE;
 
@@ -380,7 +418,7 @@ struct rest {
 	struct use *use; /* kept meanwhile: the server is its snapshot's */
 	struct h1_body body;
 	struct buf in;
-	uint32_t keepalive, idle_ms;
+	struct server_keeping keeping;
 };
 void drain_rest(struct thread *t, struct rest *rest);
 void drain_stop_all(struct thread *t);

@@ -138,6 +138,8 @@ bool grpc_failed(const struct exchange *r)
 
 	if (!r->grpc || r->migration == NULL)
 		return false;
+	if (r->ends_now && r->grpc_status < 0)
+		return false; /* it was ended by us */
 	return (r->migration_config->errors.grpc >> status & 1) != 0;
 }
 
@@ -174,6 +176,13 @@ static void add_field(struct http_head *h, char *text, size_t room, const char *
 		.value_n = (uint32_t)value.n };
 	h->bytes += (uint32_t)snprintf(text + h->bytes, room - h->bytes, "%s%.*s", name,
 		(int)value.n, value.p);
+}
+
+bool grpc_end(struct exchange *r)
+{
+	return r->from->put_trailer(r, SPAN("grpc-status: 14")) &&
+	       r->from->put_trailer(
+		       r, SPAN("grpc-message: its servers get no more calls"));
 }
 
 /* A head that is all of the response. Always 200: what went wrong is grpc's affair. */

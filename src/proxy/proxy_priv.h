@@ -105,6 +105,7 @@ struct thread {
 		*queue_ticker; /* while the lists are not empty */
 	unsigned n_queued;
 	struct slab exchanges;
+	struct net_ticker *trim_ticker; /* while something is kept */
 	struct h2_shared *h2;
 	char *received;                /* RECEIVED_BYTES for frames that just came */
 	uint64_t id_seed[2], id_count; /* request ids */
@@ -138,6 +139,8 @@ const struct config *thread_config(const struct thread *t);
 void thread_release_use(struct thread *t, struct use *u);
 void thread_count(struct thread *t, enum stats_item which, int64_t delta);
 void thread_await(struct thread *t, struct link *l);
+/* Something was taken that is kept for others when it comes back. */
+void thread_trim_later(struct thread *t);
 void thread_queue(struct thread *t, struct link *l);
 
 /* A connection that another thread accepted at this door; false: there is none such. */

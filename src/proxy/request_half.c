@@ -61,6 +61,13 @@ static enum flow no_memory(struct exchange *r)
 	return refuse(r, 503, "out of memory for this request");
 }
 
+/* What is sent from where it is needs no room behind what is staged. */
+static bool goes_direct(const struct exchange *r)
+{
+	return r->up_framing == HTTP_LENGTH && r->request_body.framing == HTTP_LENGTH &&
+	       !r->up.keep;
+}
+
 /* Stages a piece, or marks it to be sent from where it is. */
 static bool put_data(struct exchange *r, struct span data, size_t used)
 {
@@ -80,8 +87,10 @@ static bool put_data(struct exchange *r, struct span data, size_t used)
 static bool put_piece(
 	struct exchange *r, enum h1_piece piece, struct span data, size_t used)
 {
-	if (piece == H1_DATA)
+	if (piece == H1_DATA) {
 		r->body_bytes += data.n;
+		r->tally->came += data.n;
+	}
 	review_keeping(r, data.n);
 	switch (piece) {
 	case H1_DATA:
@@ -99,8 +108,8 @@ static bool put_piece(
 
 static bool put_end(struct exchange *r)
 {
-	struct span lines = { .p = buf_head(&r->in->trailers),
-		.n = buf_len(&r->in->trailers) };
+	struct span lines = { .p = buf_head(&r->in_trailers),
+		.n = buf_len(&r->in_trailers) };
 
 	while (lines.n > 0) {
 		if (!r->to->put_trailer(r, stage_line(&lines)))
@@ -118,7 +127,7 @@ static enum flow take_body(struct exchange *r)
 
 	while (buf_len(in) > 0 && r->to_upstream != HALF_DONE && r->up.direct == 0 &&
 		buf_len(&r->up.bytes) - r->up.sent < STAGE_MAX) {
-		struct span bytes = stage_piece(in), data;
+		struct span bytes = stage_piece(in, goes_direct(r)), data;
 		enum h1_piece piece;
 		size_t used;
 		enum h1_result result =

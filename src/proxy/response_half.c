@@ -190,13 +190,20 @@ static bool put_end(struct exchange *r)
 	return r->from->put_end(r);
 }
 
+/* What is sent from where it is needs no room behind what is staged. */
+static bool goes_direct(const struct exchange *r)
+{
+	return r->down_framing != HTTP_CHUNKED &&
+	       r->response_body.framing != HTTP_CHUNKED;
+}
+
 static enum taken take_body(struct exchange *r, enum outcome *why)
 {
 	bool took = false;
 
 	while (buf_len(&r->up_in) > 0 && r->to_client != HALF_DONE &&
 		r->down.direct == 0 && buf_len(&r->down.bytes) < STAGE_MAX) {
-		struct span in = stage_piece(&r->up_in), data;
+		struct span in = stage_piece(&r->up_in, goes_direct(r)), data;
 		enum h1_piece piece;
 		size_t used;
 		enum h1_result result =
@@ -253,17 +260,19 @@ static bool end_early(struct exchange *r)
 	if (!r->ends_now || r->to_client != HALF_BODY || r->down.direct > 0)
 		return true;
 	r->upstream_keep = false;
+	if (r->grpc && buf_len(&r->up_in_trailers) == 0 && !grpc_end(r))
+		return false;
 	return put_end(r);
 }
 
 void response_ends_now(struct exchange *r)
 {
-	if (r->is_events) {
-		r->ends_now = true;
-		exchange_run(r);
-	} else if (r->client->streams != NULL) {
-		streams_drain(r->client);
+	if (!r->is_events && !r->grpc) {
+		exchange_cut(r);
+		return;
 	}
+	r->ends_now = true;
+	exchange_run(r);
 }
 
 static bool is_out(const struct exchange *r)

@@ -12,12 +12,12 @@
 /* With its framing a piece fits behind what may be staged already. */
 enum { PIECE_MAX = 57344 };
 
-struct span stage_piece(const struct buf *source)
+struct span stage_piece(const struct buf *source, bool whole)
 {
 	size_t n = buf_len(source);
 
 	return (struct span){ .p = buf_head(source),
-		.n = n < PIECE_MAX ? n : PIECE_MAX };
+		.n = whole || n < PIECE_MAX ? n : PIECE_MAX };
 }
 
 struct span stage_line(struct span *lines)

@@ -27,6 +27,7 @@ struct streams {
 	struct buf out;
 	struct net_task flush;
 	struct link exchanges, ready;
+	struct tally tally;
 	unsigned goaways;
 	bool broken; /* nothing that comes is read any more */
 	bool stuck;  /* the timer runs since what is left to be sent is not taken */
@@ -75,6 +76,7 @@ static void *on_request(void *arg, int32_t stream, const struct http_head *head)
 		return NULL;
 	r->from = &client_h2;
 	r->in = &r->stream_in;
+	r->tally = &s->tally;
 	r->stream = stream;
 	r->begun_ns = net_loop_now_ns(r->thread->loop);
 	if (!take_head(r, head)) {
@@ -101,6 +103,13 @@ static void on_refused(void *arg, int32_t stream, enum h1_bad why)
 	answer_count(s->client->thread, own.status);
 	if (h2_answer(s->session, stream, &own) != 0)
 		h2_reset(s->session, stream, H2_INTERNAL_ERROR);
+}
+
+static void on_crowded(void *arg)
+{
+	const struct streams *s = arg;
+
+	thread_count(s->client->thread, STAT_LIMIT_STREAMS, 1);
 }
 
 /* No memory for what it must have. */
@@ -137,7 +146,7 @@ static void on_trailers(void *owner, const struct http_head *trailers)
 
 	/* Without memory a trailer is lost, which it may be (RFC 9110, 6.5). */
 	(void)stage_keep_fields(
-		net_loop_bufs(r->thread->loop), &r->in->trailers, trailers);
+		net_loop_bufs(r->thread->loop), &r->in_trailers, trailers);
 }
 
 static void on_end(void *owner)
@@ -193,6 +202,7 @@ static void on_take(void *owner, char *out, size_t n)
 
 	stage_copy(&r->down, &r->up_in, out, n);
 	stage_consume(&r->down, &r->up_in, n);
+	r->tally->went += n;
 	r->moved = true;
 	is_ready(r->client->streams, r);
 }
@@ -213,6 +223,7 @@ static void on_flood(void *arg, enum h2_flood kind)
 static const struct h2_events events = {
 	.on_request = on_request,
 	.on_refused = on_refused,
+	.on_crowded = on_crowded,
 	.on_data = on_data,
 	.on_trailers = on_trailers,
 	.on_end = on_end,

@@ -16,6 +16,9 @@
 #include "upstream_priv.h"
 
 enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
+/* What a peak took goes back within half a second. The C library is asked to look for whole
+ * pages only where so much was freed. */
+enum { TRIM_MS = 250, RETURN_BYTES = 1 << 18 };
 /* As much as a thousand requests at once take. */
 enum { HEAP_BYTES = 24 << 20 };
 
@@ -290,6 +293,27 @@ void thread_await(struct thread *t, struct link *l)
 		t->late_ticker = net_ticker_new(t->loop, LATE_MS, NET_LAST, on_late, t);
 }
 
+/* Until nothing is left of what requests took. */
+static void on_trim(void *arg)
+{
+	struct thread *t = arg;
+	size_t bytes = net_loop_trim(t->loop) + h2_shared_trim(t->h2) +
+		       slab_trim(&t->exchanges) + slab_trim(&t->tunnels);
+
+	if (bytes >= RETURN_BYTES)
+		mem_return();
+	if (bytes == 0 && t->exchanges.out + t->exchanges.kept == 0) {
+		net_ticker_free(t->trim_ticker);
+		t->trim_ticker = NULL;
+	}
+}
+
+void thread_trim_later(struct thread *t)
+{
+	if (t->trim_ticker == NULL)
+		t->trim_ticker = net_ticker_new(t->loop, TRIM_MS, NET_LAST, on_trim, t);
+}
+
 static void run_queued(struct thread *t)
 {
 	struct link now;
@@ -464,6 +488,7 @@ void proxy_thread_fini(struct thread *t)
 		snapshot_drop(unread);
 	net_ticker_free(t->late_ticker);
 	net_ticker_free(t->queue_ticker);
+	net_ticker_free(t->trim_ticker);
 	net_waker_free(t->waker);
 	slab_fini(&t->exchanges);
 	h2_shared_free(t->h2);

@@ -3,8 +3,8 @@
  * ways, until both ends have ended.
  *
  * The happy path
- *   open     an exchange gives its two connections away, or (HTTP/2) its stream and
- *            itself
+ *   open     an exchange gives its two connections away; where one is a stream of
+ *            HTTP/2, it stays as what the stream belongs to
  *   pass     read from one end, write to the other at once: one call each a message.
  *            What the other does not take waits here, and nothing more is read before
  *            it is gone. Idle, a tunnel is this struct and has no buffer
@@ -71,6 +71,7 @@ static void release(struct tunnel *t)
 	buf_release(bufs(t), &t->end[END_CLIENT].rest);
 	buf_release(bufs(t), &t->end[END_UPSTREAM].rest);
 	tunnel_count(t, COUNT_TUNNELS_OPEN, (uint64_t)-1);
+	server_note_tunnel(t->server, thread->index, -1);
 	thread_count(thread, STAT_TUNNELS_OPEN, -1);
 	server_release(t->server, thread->index);
 	thread_release_use(thread, t->use);
@@ -89,15 +90,17 @@ static void close_upstream(struct net_conn *c, enum leaving how)
 
 static enum verdict finish(struct tunnel *t, enum leaving how)
 {
-	struct exchange *r = t->end[END_CLIENT].exchange;
+	struct exchange *r = t->exchange;
 	struct client *c = t->client;
 
-	close_upstream(t->end[END_UPSTREAM].conn, how);
+	if (t->end[END_UPSTREAM].conn != NULL)
+		close_upstream(t->end[END_UPSTREAM].conn, how);
 	release(t);
 	if (r != NULL) {
 		r->tunnel = NULL;
-		/* Its own half is not over: only a reset ends it now. */
-		return exchange_leave(r, r->down_ended ? how : LEAVE_BROKEN);
+		/* A stream whose own half is not over: only a reset ends it now. */
+		return exchange_leave(
+			r, r->from->raw && !r->down_ended ? LEAVE_BROKEN : how);
 	}
 	c->tunnel = NULL;
 	if (how == LEAVE_BROKEN)
@@ -109,9 +112,10 @@ static enum verdict finish(struct tunnel *t, enum leaving how)
 
 void tunnel_drop(struct tunnel *t)
 {
-	net_conn_abort(t->end[END_UPSTREAM].conn);
-	if (t->end[END_CLIENT].exchange != NULL)
-		t->end[END_CLIENT].exchange->tunnel = NULL;
+	if (t->end[END_UPSTREAM].conn != NULL)
+		net_conn_abort(t->end[END_UPSTREAM].conn);
+	if (t->exchange != NULL)
+		t->exchange->tunnel = NULL;
 	else
 		t->client->tunnel = NULL;
 	release(t);
@@ -166,8 +170,8 @@ static enum verdict run(struct tunnel *t)
 /* A stream's tunnel moves in its exchange, for which there is one door. */
 static void wake(struct tunnel *t)
 {
-	if (t->end[END_CLIENT].exchange != NULL)
-		exchange_run(t->end[END_CLIENT].exchange);
+	if (t->exchange != NULL)
+		exchange_run(t->exchange);
 	else
 		(void)run(t);
 }
@@ -188,11 +192,22 @@ static void on_upstream(void *arg, unsigned events)
 	wake(t);
 }
 
+/* A stream tells of all it has; of a client's connection its owner has noted it. */
+static void note_readable(struct tunnel *t, struct exchange *r)
+{
+	if (t->end[END_CLIENT].exchange != NULL || r->in->readable)
+		t->end[END_CLIENT].readable = true;
+	if (t->end[END_CLIENT].exchange == NULL)
+		r->in->readable = false;
+	if (t->end[END_UPSTREAM].exchange != NULL)
+		t->end[END_UPSTREAM].readable = true;
+}
+
 enum verdict step_tunnel(struct exchange *r)
 {
 	struct tunnel *t = r->tunnel;
 
-	t->end[END_CLIENT].readable = true;
+	note_readable(t, r);
 	if (t->expired)
 		return finish(t, LEAVE_DONE);
 	return run(t);
@@ -201,8 +216,8 @@ enum verdict step_tunnel(struct exchange *r)
 static void end_now(struct tunnel *t)
 {
 	t->expired = true;
-	if (t->end[END_CLIENT].exchange != NULL)
-		exchange_run(t->end[END_CLIENT].exchange);
+	if (t->exchange != NULL)
+		exchange_run(t->exchange);
 	else
 		(void)finish(t, LEAVE_DONE);
 }
@@ -275,6 +290,7 @@ static struct tunnel *new_tunnel(struct exchange *r)
 	server_hold(t->server, thread->index);
 	tunnel_count(t, COUNT_TUNNELS, 1);
 	tunnel_count(t, COUNT_TUNNELS_OPEN, 1);
+	server_note_tunnel(t->server, thread->index, 1);
 	thread_count(thread, STAT_TUNNELS, 1);
 	thread_count(thread, STAT_TUNNELS_OPEN, 1);
 	tunnel_join(t);
@@ -296,13 +312,20 @@ static void take_upstream(struct tunnel *t, struct exchange *r)
 	net_conn_own(e->conn, (struct net_owner){ .on_event = on_upstream, .arg = t });
 }
 
-/* The exchange is over, and the connection the tunnel's. */
-static enum verdict take_client(struct tunnel *t, struct exchange *r)
+/* Its session goes on telling the exchange. The head is gone; what is staged from now on
+ * is the tunnel's. */
+static void take_upstream_stream(struct tunnel *t, struct exchange *r)
+{
+	t->end[END_UPSTREAM].ops = &tunnel_stream_up;
+	t->end[END_UPSTREAM].exchange = r;
+	stage_fini(bufs(t), &r->up);
+	r->up = (struct stage){ .keep = false };
+}
+
+static void take_client(struct tunnel *t, struct client *c)
 {
 	struct tunnel_end *e = &t->end[END_CLIENT];
-	struct client *c = r->client;
 
-	exchange_end(r);
 	e->ops = &tunnel_conn;
 	e->conn = c->conn;
 	e->rest = c->in.bytes;
@@ -310,34 +333,57 @@ static enum verdict take_client(struct tunnel *t, struct exchange *r)
 	e->ended = c->in.eof;
 	c->in.bytes = (struct buf){ .data = NULL };
 	c->in.readable = false;
+}
+
+static void take_client_stream(struct tunnel *t, struct exchange *r)
+{
+	t->end[END_CLIENT].ops = &tunnel_stream;
+	t->end[END_CLIENT].exchange = r;
+}
+
+/* It moves in the exchange, which stays. */
+static enum verdict stay(struct tunnel *t, struct exchange *r)
+{
+	t->exchange = r;
+	r->tunnel = t;
+	r->keep_alive = false;
+	net_timer_stop(&r->deadline);
+	return go(r, EX_TUNNEL);
+}
+
+/* The exchange is over, and the connection the tunnel's. */
+static enum verdict part(struct tunnel *t, struct exchange *r)
+{
+	struct client *c = r->client;
+
+	exchange_end(r);
 	c->tunnel = t;
 	net_conn_own(c->conn, (struct net_owner){ .on_event = on_client, .arg = t });
 	return OVER;
 }
 
-/* The exchange stays, as the stream's. */
-static enum verdict take_stream(struct tunnel *t, struct exchange *r)
-{
-	t->end[END_CLIENT].ops = &tunnel_stream;
-	t->end[END_CLIENT].exchange = r;
-	r->tunnel = t;
-	net_timer_stop(&r->deadline);
-	return go(r, EX_TUNNEL);
-}
-
 enum verdict tunnel_begin(struct exchange *r)
 {
+	struct thread *thread = r->thread;
 	struct tunnel *t = new_tunnel(r);
+	bool streams = r->from->raw || r->to == &upstream_h2;
 	enum verdict v;
 
 	exchange_count_user(r, false);
 	attempt_end(r, OUTCOME_OK);
 	if (t == NULL) {
-		thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
+		thread_count(thread, STAT_LIMIT_MEMORY, 1);
 		return exchange_leave(r, LEAVE_BROKEN);
 	}
-	take_upstream(t, r);
-	v = r->from->raw ? take_stream(t, r) : take_client(t, r);
+	if (r->to == &upstream_h2)
+		take_upstream_stream(t, r);
+	else
+		take_upstream(t, r);
+	if (r->from->raw)
+		take_client_stream(t, r);
+	else
+		take_client(t, r->client);
+	v = streams ? stay(t, r) : part(t, r);
 	/* What came behind the heads; a stream's is read like any other. */
 	(void)tunnel_look(t, END_CLIENT);
 	(void)tunnel_look(t, END_UPSTREAM);

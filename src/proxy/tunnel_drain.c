@@ -12,10 +12,7 @@
 #include "tunnel_priv.h"
 
 enum {
-	TICK_MS = 100,
 	TICKS_A_REVIEW = 10, /* of servers: they leave seldom */
-	JITTER_STEP_MS = 10, /* a loop has one list of timers for each duration */
-	LEAST_RATE = 50,
 };
 
 /* What one thread has of one side. */
@@ -26,12 +23,13 @@ struct group {
 	struct link tunnels; /* struct tunnel */
 	struct link asked;   /* of these, those that leave already */
 	struct link streams; /* struct exchange */
+	struct link leaving; /* of these, calls that were asked to end */
 };
 
 static bool is_empty(const struct group *g)
 {
 	return list_empty(&g->tunnels) && list_empty(&g->asked) &&
-	       list_empty(&g->streams);
+	       list_empty(&g->streams) && list_empty(&g->leaving);
 }
 
 /* --- who leaves, and how ----------------------------------------------------------- */
@@ -42,21 +40,9 @@ struct way {
 	enum ws_code code;
 };
 
-static struct config_bucket pace_of(uint32_t rate)
-{
-	return (struct config_bucket){ .rate = rate,
-		.burst = rate * TICK_MS / 1000 + 1 };
-}
-
 static bool may_leave(struct thread *t, struct way *w)
 {
 	return bucket_take(w->bucket, &w->pace, net_loop_now_ns(t->loop));
-}
-
-static uint32_t jitter_ms(struct thread *t)
-{
-	t->jitter = t->jitter * 1664525 + 1013904223;
-	return (t->jitter >> 16) % (TICK_MS / JITTER_STEP_MS) * JITTER_STEP_MS;
 }
 
 static void ask(struct thread *t, struct group *g, struct tunnel *u, enum ws_code code)
@@ -66,19 +52,59 @@ static void ask(struct thread *t, struct group *g, struct tunnel *u, enum ws_cod
 	if (g->migration != NULL)
 		migration_add(
 			g->migration, t->index, g->side, COUNT_TUNNELS_DRAINED, 1);
-	tunnel_leave_in(u, code, jitter_ms(t));
+	tunnel_leave_in(u, code, pace_jitter_ms(&t->jitter));
+}
+
+/* Events end at once, their client comes back. A call may end by itself; its client is
+ * told to make the next one on another connection. */
+static void ask_stream(struct thread *t, struct group *g, struct exchange *r)
+{
+	list_remove(&r->link);
+	if (r->is_events) {
+		response_ends_now(r);
+		return;
+	}
+	r->leave_ns = net_loop_now_ns(t->loop) +
+		      UINT64_C(1000000) * thread_config(t)->timeouts.drain_ms;
+	list_push(&g->leaving, &r->link);
+	if (r->client->streams != NULL)
+		streams_drain(r->client);
+}
+
+static struct exchange *first_of(const struct link *streams)
+{
+	return LIST_ENTRY(streams->next, struct exchange, link);
+}
+
+/* They have been asked one by one, and so they are ended. */
+static void end_late(struct thread *t, struct group *g)
+{
+	while (!list_empty(&g->leaving) &&
+		first_of(&g->leaving)->leave_ns <= net_loop_now_ns(t->loop)) {
+		struct exchange *r = first_of(&g->leaving);
+
+		list_remove(&r->link);
+		response_ends_now(r);
+	}
 }
 
 static void drain(struct thread *t, struct group *g, struct way w)
 {
 	while (!list_empty(&g->tunnels) && may_leave(t, &w))
 		ask(t, g, LIST_ENTRY(g->tunnels.next, struct tunnel, link), w.code);
-	while (!list_empty(&g->streams) && may_leave(t, &w)) {
-		struct exchange *r = LIST_ENTRY(g->streams.next, struct exchange, link);
+	while (!list_empty(&g->streams) && may_leave(t, &w))
+		ask_stream(t, g, first_of(&g->streams));
+	end_late(t, g);
+}
 
-		list_remove(&r->link);
+/* A call's client is told what to do, unless it does not even take what came before. */
+static void cut_stream(struct exchange *r)
+{
+	list_remove(&r->link);
+	if (r->grpc && stage_is_empty(&r->down))
 		response_ends_now(r);
-	}
+	else
+		exchange_cut(r);
 }
 
 static void cut(struct group *g)
@@ -87,11 +113,10 @@ static void cut(struct group *g)
 		tunnel_cut(LIST_ENTRY(g->tunnels.next, struct tunnel, link));
 	while (!list_empty(&g->asked))
 		tunnel_cut(LIST_ENTRY(g->asked.next, struct tunnel, link));
-	while (!list_empty(&g->streams)) {
-		struct exchange *r = LIST_ENTRY(g->streams.next, struct exchange, link);
-
-		exchange_cut(r);
-	}
+	while (!list_empty(&g->streams))
+		cut_stream(first_of(&g->streams));
+	while (!list_empty(&g->leaving))
+		cut_stream(first_of(&g->leaving));
 }
 
 /* The configuration of now counts, not that of its beginning. */
@@ -121,7 +146,7 @@ static void revert(struct thread *t, struct group *g)
 	case CONFIG_STAY:
 		break;
 	case CONFIG_DRAIN:
-		w.pace = pace_of(policy != NULL ? policy->drain_rate : LEAST_RATE);
+		w.pace = pace_of(policy != NULL ? policy->drain_rate : PACE_LEAST);
 		drain(t, g, w);
 		break;
 	case CONFIG_CUT:
@@ -142,16 +167,15 @@ static void review(struct thread *t, struct group *g)
 	else if (g->migration != NULL && g->side == SIDE_NEW &&
 		 migration_is_latched(g->migration))
 		revert(t, g);
+	else
+		list_take(&g->streams, &g->leaving); /* they may stay after all */
 }
 
 /* --- servers that left the configuration -------------------------------------------- */
 
 uint32_t tunnels_leave_rate(const struct stats *s, uint32_t within_ms)
 {
-	/* Four fifths of the time, so that the last ones have some too. */
-	uint64_t rate = stats_sum(s, STAT_TUNNELS_OPEN) * 1250 / (within_ms + 1) + 1;
-
-	return rate < LEAST_RATE ? LEAST_RATE : (uint32_t)rate;
+	return pace_rate(stats_sum(s, STAT_TUNNELS_OPEN), within_ms);
 }
 
 static void review_servers(struct thread *t, struct group *g)
@@ -211,10 +235,11 @@ static struct group *group_of(struct thread *t, struct migration *m, enum side s
 	list_init(&g->tunnels);
 	list_init(&g->asked);
 	list_init(&g->streams);
+	list_init(&g->leaving);
 	list_push(&t->groups, &g->link);
 	if (t->tunnel_ticker == NULL)
 		t->tunnel_ticker =
-			net_ticker_new(t->loop, TICK_MS, NET_LAST, on_tick, t);
+			net_ticker_new(t->loop, PACE_TICK_MS, NET_LAST, on_tick, t);
 	return g;
 }
 

@@ -21,6 +21,7 @@ static void count_passed(
 {
 	bool in = from == END_CLIENT;
 
+	server_note_passed(t->server, t->thread->index, in, bytes, messages);
 	tunnel_count(t, in ? COUNT_TUNNEL_BYTES_IN : COUNT_TUNNEL_BYTES_OUT, bytes);
 	if (messages > 0)
 		tunnel_count(t, in ? COUNT_MESSAGES_IN : COUNT_MESSAGES_OUT, messages);
@@ -171,5 +172,5 @@ bool tunnel_is_over(struct tunnel *t)
 		shut(u);
 	if ((u->ended || closed) && buf_len(&u->rest) == 0)
 		shut(c);
-	return c->shut && u->shut && c->ops->is_flushed(c);
+	return c->shut && u->shut && c->ops->is_flushed(c) && u->ops->is_flushed(u);
 }

@@ -35,7 +35,7 @@ enum { END_CLIENT, END_UPSTREAM, N_ENDS };
 struct tunnel_end {
 	const struct tunnel_ops *ops;
 	struct net_conn *conn;     /* or: */
-	struct exchange *exchange; /* of a client's stream */
+	struct exchange *exchange; /* of a stream */
 	struct buf rest;           /* from here; the other end takes it not yet */
 	struct ws_scan scan;       /* of what came from here */
 	bool readable;
@@ -47,6 +47,7 @@ struct tunnel_end {
 struct tunnel {
 	struct tunnel_end end[N_ENDS];
 	struct thread *thread;
+	struct exchange *exchange; /* of its streams; NULL: it has none */
 	struct client *client;
 	struct use *use;
 	struct server *server;
@@ -72,7 +73,7 @@ void tunnel_drop(struct tunnel *t);
 void tunnel_count(const struct tunnel *t, enum side_count c, uint64_t n);
 
 /* tunnel_end.c */
-extern const struct tunnel_ops tunnel_conn, tunnel_stream;
+extern const struct tunnel_ops tunnel_conn, tunnel_stream, tunnel_stream_up;
 
 /* tunnel_pass.c */
 /* What is to be read from an end, and is taken by the other. Which one is broken, or
@@ -84,6 +85,15 @@ bool tunnel_look(struct tunnel *t, unsigned from);
 bool tunnel_say_close(struct tunnel *t, unsigned from);
 /* Tells each end that nothing more comes, when that is so; true: both were told. */
 bool tunnel_is_over(struct tunnel *t);
+
+/* pace.c: how many leave at a tick, and when within it. */
+enum { PACE_TICK_MS = 100, PACE_LEAST = 50 };
+/* For a bucket that is asked at each tick, by any number of threads. */
+struct config_bucket pace_of(uint32_t rate);
+/* A moment within a tick; seed is the thread's. */
+uint32_t pace_jitter_ms(uint32_t *seed);
+/* So many a second, and PACE_LEAST, that n have left in good time. */
+uint32_t pace_rate(uint64_t n, uint32_t within_ms);
 
 /* tunnel_drain.c */
 void tunnel_join(struct tunnel *t);

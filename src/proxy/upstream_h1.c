@@ -2,8 +2,9 @@
  * The upstream side of an exchange, in HTTP/1: a connection of its own, kept or new.
  *
  * A kept connection is used without a question asked; that its server has closed it
- * meanwhile shows when it is used, and then the attempt fails like any other and is
- * tried again where that is allowed.
+ * meanwhile shows when it is used, and then the request is sent again. For one that may
+ * not be repeated it is looked at first: servers that close behind an answer without
+ * saying so do it right then.
  */
 #include "exchange_priv.h"
 
@@ -38,8 +39,11 @@ static bool open_conn(struct exchange *r)
 {
 	struct net_owner owner = { .on_event = on_event, .arg = r };
 
+	if (!r->fresh && !r->repeatable)
+		server_drop_closed(r->server, r->thread->index);
 	if (!r->fresh)
-		r->upstream = server_take_idle(r->server, r->thread->index);
+		r->upstream = server_take_idle(
+			r->server, r->thread->index, pool_manner(r->pool));
 	r->reused = r->upstream != NULL;
 	if (!r->reused) {
 		r->upstream = upstream_dial(r, owner);
@@ -124,19 +128,35 @@ static bool is_bulk(const struct exchange *r)
 		       r->response_body.left > READ_BULK / 2);
 }
 
+/* How much to read. Of a large body not more than the client's side takes at once: so a
+ * slow client has what TLS has made for it, and no buffer beside that. */
+static size_t read_size(struct exchange *r)
+{
+	size_t most = BUF_LARGE - buf_len(&r->up_in), room;
+
+	if (!is_bulk(r))
+		return READ_SMALL;
+	room = r->from->room(r);
+	return room < most ? room : most;
+}
+
 static enum taken read_up(struct exchange *r, size_t *run, enum outcome *why)
 {
-	size_t room = is_bulk(r) ? READ_BULK : READ_SMALL;
+	size_t room;
 	ssize_t got;
 
 	if (!r->upstream_readable || *run > RUN_MAX) {
 		r->upstream_readable = false; /* if more is there, it is told again */
 		return HUNGRY;
 	}
+	room = read_size(r);
+	if (room == 0)
+		return HUNGRY;
 	*why = OUTCOME_LOCAL;
 	if (!buf_reserve(bufs(r), &r->up_in, room))
 		return FAILED;
-	room = buf_room(&r->up_in);
+	if (room <= READ_SMALL || room > buf_room(&r->up_in))
+		room = buf_room(&r->up_in);
 	got = net_read(r->upstream, buf_tail(&r->up_in), room);
 	r->upstream_readable = got == (ssize_t)room;
 	if (got == NET_AGAIN)
@@ -159,6 +179,8 @@ static void settle(struct exchange *r)
 	if (r->upstream_ready)
 		net_conn_want_read(
 			r->upstream, !r->upstream_readable && !r->upstream_eof);
+	if (r->up_in.data != NULL && buf_len(&r->up_in) == 0)
+		buf_release(bufs(r), &r->up_in);
 }
 
 /* --- the end ---------------------------------------------------------------------- */
@@ -166,11 +188,10 @@ static void settle(struct exchange *r)
 static void give_back(struct exchange *r)
 {
 	struct net_conn *c = r->upstream;
+	struct server_keeping keeping = upstream_keeping(r);
 
 	r->upstream = NULL;
-	server_take_back(r->server, r->thread->index, &c,
-		pool_config(r->pool)->keepalive,
-		r->use->snapshot->config->timeouts.upstream_idle_ms);
+	server_take_back(r->server, r->thread->index, &c, &keeping);
 }
 
 static bool request_is_out(const struct exchange *r)
@@ -195,8 +216,7 @@ static void drop(struct exchange *r)
 		.use = r->use,
 		.body = r->response_body,
 		.in = r->up_in,
-		.keepalive = pool_config(r->pool)->keepalive,
-		.idle_ms = r->use->snapshot->config->timeouts.upstream_idle_ms,
+		.keeping = upstream_keeping(r),
 	};
 
 	if (!r->upstream_keep || !request_is_out(r))

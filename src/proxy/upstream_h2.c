@@ -5,6 +5,9 @@
  * that is noted here, and the exchange runs when the session is done with it. What a
  * server refused, by a reset or by leaving before it, was not sent at all: while it can
  * be held, the request is held until the response comes (S25).
+ *
+ * A tunnel is asked for by extended CONNECT (RFC 8441). To the rest of us it is an
+ * upgrade all the same: its 2xx is read as the 101 that an HTTP/1 server would say.
  */
 #include <string.h>
 
@@ -12,6 +15,9 @@
 
 #include "tunnel_priv.h"
 #include "upstream_priv.h"
+
+/* The lines of a 101 that the server did not write. */
+enum { SWITCH_MAX = 200 };
 
 static struct buf_pool *bufs(const struct exchange *r)
 {
@@ -55,6 +61,11 @@ static enum outcome connect_outcome(const struct exchange *r)
 	return r->h2.lost;
 }
 
+bool upstream_h2_takes_tunnels(const struct exchange *r)
+{
+	return h2_peer_allows_websocket(r->h2.session->h2);
+}
+
 /* --- the request ------------------------------------------------------------------ */
 
 /* The head that was written for HTTP/1, read back; the request's fields are not needed
@@ -72,9 +83,15 @@ static bool read_back(struct exchange *r, struct http_head *head)
 	return h1_parse(&r->parser, head, text) == H1_DONE;
 }
 
+/* What is staged is the last of it. */
+static bool all_is_staged(const struct exchange *r)
+{
+	return r->upgrade != UPGRADE_NONE ? r->h2.shut : r->to_upstream == HALF_DONE;
+}
+
 static bool has_body(const struct exchange *r)
 {
-	return r->to_upstream != HALF_DONE || !stage_is_empty(&r->up) ||
+	return !all_is_staged(r) || !stage_is_empty(&r->up) ||
 	       buf_len(&r->up_trailers) > 0;
 }
 
@@ -83,7 +100,10 @@ static bool begin(struct exchange *r)
 	struct upstream_session *s = r->h2.session;
 	struct http_head head;
 	struct h2_request request = {
-		.head = &head, .https = net_conn_has_tls(s->conn), .owner = r
+		.head = &head,
+		.https = net_conn_has_tls(s->conn),
+		.owner = r,
+		.websocket = r->upgrade != UPGRADE_NONE,
 	};
 	int32_t stream;
 
@@ -110,7 +130,7 @@ static enum sent send_up(struct exchange *r, bool *moved)
 		return SENT_ALL;
 	if (r->h2.stream == 0)
 		return SENT_BROKEN;
-	if (stage_is_empty(&r->up) && r->to_upstream != HALF_DONE)
+	if (stage_is_empty(&r->up) && !all_is_staged(r))
 		return SENT_ALL;
 	h2_resume(r->h2.session->h2, r->h2.stream);
 	net_task_later(&r->h2.session->task);
@@ -135,7 +155,7 @@ static size_t on_pull(void *owner, size_t max, bool *end)
 		.n = buf_len(&r->up_trailers) };
 	size_t n = stage_size(&r->up);
 
-	*end = n <= max && r->to_upstream == HALF_DONE;
+	*end = n <= max && all_is_staged(r);
 	if (!*end)
 		return n < max ? n : max;
 	if (lines.n > 0 && h2_trailers(r->h2.session->h2, r->h2.stream, lines) != 0) {
@@ -204,12 +224,63 @@ static void on_response(void *owner, const struct http_head *head)
 	run_later(r);
 }
 
+/* The fields of r->response as lines behind the first ones of a 101; and what is of the
+ * tunnel already. Its own accept key, if it sent one, proves nothing (RFC 8441, 5). */
+static bool write_switch(struct exchange *r, struct buf *out)
+{
+	const struct http_head *h = &r->response;
+	struct span rest = { .p = buf_head(&r->up_in) + h->bytes,
+		.n = buf_len(&r->up_in) - h->bytes };
+	char accept[WS_ACCEPT_SIZE];
+
+	if (!buf_reserve(bufs(r), out, SWITCH_MAX + 2 * (size_t)h->bytes + rest.n))
+		return false;
+	ws_accept((struct span){ .p = r->ws_key, .n = WS_KEY_SIZE }, accept);
+	buf_add_span(out, SPAN("HTTP/1.1 101 Switching Protocols\r\n"
+			       "Upgrade: websocket\r\nConnection: upgrade\r\n"
+			       "Sec-WebSocket-Accept: "));
+	buf_add(out, accept, sizeof(accept));
+	buf_add_span(out, SPAN("\r\n"));
+	for (const struct http_field *f = h->fields; f < h->fields + h->n_fields; f++) {
+		if (f->dropped ||
+			span_ieq(http_field_name(h, f), SPAN("Sec-WebSocket-Accept")))
+			continue;
+		buf_add_span(out, http_field_name(h, f));
+		buf_add_span(out, SPAN(": "));
+		buf_add_span(out, http_field_value(h, f));
+		buf_add_span(out, SPAN("\r\n"));
+	}
+	buf_add_span(out, SPAN("\r\n"));
+	buf_add_span(out, rest);
+	return true;
+}
+
+static enum taken take_switch(struct exchange *r)
+{
+	struct buf text = { .data = NULL };
+	struct h1_limits limits = { .field_count = HTTP_MAX_FIELDS };
+
+	if (!write_switch(r, &text))
+		return FAILED;
+	buf_release(bufs(r), &r->up_in);
+	r->up_in = text;
+	limits.head_bytes = (uint32_t)buf_len(&text);
+	h1_response_start(&r->parser, &r->response, HTTP_GET, limits);
+	return h1_parse(&r->parser, &r->response,
+		       (struct span){ .p = buf_head(&text), .n = buf_len(&text) }) ==
+			       H1_DONE
+		       ? TAKEN
+		       : FAILED;
+}
+
 static enum taken take_head(struct exchange *r)
 {
 	if (!r->h2.head_came)
 		return HUNGRY;
 	r->h2.head_came = false;
 	r->response.base = buf_head(&r->up_in);
+	if (r->upgrade != UPGRADE_NONE && r->response.status / 100 == 2)
+		return take_switch(r);
 	return TAKEN;
 }
 

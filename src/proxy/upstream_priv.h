@@ -13,6 +13,7 @@ struct upstream_session {
 	struct link of_thread; /* among the thread's */
 	struct thread *thread;
 	struct server *server;
+	uint64_t manner; /* in which it was made */
 	struct net_conn *conn;
 	struct h2 *h2;          /* NULL: not connected yet */
 	struct net_timer timer; /* connecting, idle */

@@ -2,7 +2,8 @@
  * A connection in HTTP/2 to a server, which the requests of one thread share.
  *
  * It is used until its server says goodbye (GOAWAY), until it was idle for too long, or
- * until its server has left the configuration; then it ends with its last request. What
+ * until its server has left the configuration or is spoken to in another manner (a reload
+ * changed its TLS); then it ends with its last request. What
  * the requests of a turn have to say leaves together at the end of the turn, and only
  * there a session is freed.
  *
@@ -41,7 +42,8 @@ static void end(struct upstream_session *s)
 
 static bool is_unwanted(const struct upstream_session *s)
 {
-	return s->leaving || s->thread->draining || server_is_retired(s->server);
+	return s->leaving || s->thread->draining || server_is_retired(s->server) ||
+	       s->manner != server_manner(s->server);
 }
 
 void upstream_session_rest(struct upstream_session *s)
@@ -103,7 +105,7 @@ static void receive(struct upstream_session *s)
 			end(s);
 			return;
 		}
-		s->heard = true; /* SETTINGS come first */
+		s->heard = h2_peer_is_known(s->h2);
 	}
 }
 
@@ -269,6 +271,7 @@ bool upstream_session_open(struct exchange *r)
 	}
 	s->thread = r->thread;
 	s->server = r->server;
+	s->manner = pool_manner(r->pool);
 	list_init(&s->unsent);
 	list_init(&s->users);
 	list_init(&s->runs);

@@ -13,31 +13,42 @@ enum {
 	STREAMS_USUALLY = 100, /* on each, when nothing is known of the server */
 };
 
-static size_t room_of(const struct upstream_session *s)
+/* What asks, and where: only what was made in its pool's manner is for it. */
+static bool suits(const struct upstream_session *s, const struct exchange *r)
+{
+	return !s->leaving && s->manner == pool_manner(r->pool);
+}
+
+/* How many more it takes. A tunnel may be asked for when its server has said so. */
+static size_t room_of(const struct upstream_session *s, bool tunnel)
 {
 	if (s->h2 == NULL || s->leaving)
 		return 0;
 	if (!s->heard)
-		return s->n_users == 0;
+		return s->n_users == 0 && !tunnel;
 	return s->n_users < UPSTREAM_STREAMS_MAX ? h2_room(s->h2) : 0;
 }
 
-static struct upstream_session *best_of(const struct server_sessions *place)
+static struct upstream_session *best_of(
+	const struct server_sessions *place, const struct exchange *r)
 {
+	bool tunnel = r->upgrade != UPGRADE_NONE;
 	struct upstream_session *best = NULL;
 
 	LIST_EACH (&place->all, it, next) {
 		struct upstream_session *s =
 			LIST_ENTRY(it, struct upstream_session, link);
 
-		if (room_of(s) > 0 && (best == NULL || s->n_users < best->n_users))
+		if (suits(s, r) && room_of(s, tunnel) > 0 &&
+			(best == NULL || s->n_users < best->n_users))
 			best = s;
 	}
 	return best;
 }
 
 /* Those that take requests, or (fresh) will take more when their server was heard. */
-static unsigned count(const struct server_sessions *place, bool fresh)
+static unsigned count(
+	const struct server_sessions *place, const struct exchange *r, bool fresh)
 {
 	unsigned n = 0;
 
@@ -45,7 +56,7 @@ static unsigned count(const struct server_sessions *place, bool fresh)
 		const struct upstream_session *s =
 			LIST_ENTRY(it, struct upstream_session, link);
 
-		n += !s->leaving && !(fresh && s->heard);
+		n += suits(s, r) && !(fresh && s->heard);
 	}
 	return n;
 }
@@ -58,7 +69,7 @@ static size_t expected(const struct server_sessions *place)
 			LIST_ENTRY(it, struct upstream_session, link);
 
 		if (s->heard && !s->leaving)
-			return s->n_users + room_of(s);
+			return s->n_users + room_of(s, false);
 	}
 	return STREAMS_USUALLY;
 }
@@ -75,10 +86,10 @@ static bool more_wait_than(const struct server_sessions *place, size_t n)
 /* Sees to it that there will be room for r, which waits. False: there won't. */
 static bool reach(const struct server_sessions *place, struct exchange *r)
 {
-	if (!more_wait_than(place, count(place, true) * expected(place)) ||
-		count(place, false) >= SESSIONS_MAX)
+	if (!more_wait_than(place, count(place, r, true) * expected(place)) ||
+		count(place, r, false) >= SESSIONS_MAX)
 		return true;
-	return upstream_session_open(r) || count(place, false) > 0;
+	return upstream_session_open(r) || count(place, r, false) > 0;
 }
 
 static void join(struct upstream_session *s, struct exchange *r)
@@ -94,7 +105,7 @@ static void join(struct upstream_session *s, struct exchange *r)
 bool upstream_join(struct exchange *r)
 {
 	struct server_sessions *place = server_sessions(r->server, r->thread->index);
-	struct upstream_session *s = best_of(place);
+	struct upstream_session *s = best_of(place, r);
 
 	if (s == NULL) {
 		list_push(&place->waiting, &r->h2.link);
@@ -141,7 +152,7 @@ void upstream_serve(struct server_sessions *place)
 	while (!list_empty(&place->waiting)) {
 		struct exchange *r =
 			LIST_ENTRY(place->waiting.next, struct exchange, h2.link);
-		struct upstream_session *s = best_of(place);
+		struct upstream_session *s = best_of(place, r);
 
 		if (s == NULL && reach(place, r))
 			return;
@@ -158,10 +169,13 @@ void upstream_fail_waiting(struct server_sessions *place, enum outcome why)
 {
 	struct link now;
 
-	if (count(place, false) > 0)
-		return;
 	list_init(&now);
-	list_take(&now, &place->waiting);
+	LIST_EACH (&place->waiting, it, next) {
+		if (count(place, LIST_ENTRY(it, struct exchange, h2.link), false) > 0)
+			continue;
+		list_remove(it);
+		list_push(&now, it);
+	}
 	while (!list_empty(&now))
 		fail(LIST_ENTRY(now.next, struct exchange, h2.link), why);
 }

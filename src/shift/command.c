@@ -217,7 +217,7 @@ static struct shift_change (*const answers[SHIFT_N_PHASES][COMMAND_N])(
 	},
 	[SHIFT_DONE] = {
 		[COMMAND_START] = done,
-		[COMMAND_PAUSE] = not_running,
+		[COMMAND_PAUSE] = done,
 		[COMMAND_RESUME] = done,
 		[COMMAND_ABORT] = done,
 		[COMMAND_WEIGHT] = set_weight,
@@ -225,7 +225,7 @@ static struct shift_change (*const answers[SHIFT_N_PHASES][COMMAND_N])(
 	},
 	[SHIFT_REVERTED] = {
 		[COMMAND_START] = latched,
-		[COMMAND_PAUSE] = not_running,
+		[COMMAND_PAUSE] = latched,
 		[COMMAND_RESUME] = clear_latch,
 		[COMMAND_ABORT] = latched,
 		[COMMAND_WEIGHT] = set_latched_weight,
@@ -233,7 +233,7 @@ static struct shift_change (*const answers[SHIFT_N_PHASES][COMMAND_N])(
 	},
 	[SHIFT_CUTBACK] = {
 		[COMMAND_START] = latched,
-		[COMMAND_PAUSE] = not_running,
+		[COMMAND_PAUSE] = latched,
 		[COMMAND_RESUME] = clear_latch,
 		[COMMAND_ABORT] = latched,
 		[COMMAND_WEIGHT] = set_latched_weight,

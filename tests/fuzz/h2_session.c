@@ -108,6 +108,12 @@ static void on_refused(void *arg, int32_t stream, enum h1_bad why)
 		(void)!h2_answer(session, stream, &own); /* it may be over */
 }
 
+static void on_crowded(void *arg)
+{
+	(void)arg;
+	assert(h2_open_streams(session) > 0);
+}
+
 static void on_response(void *owner, const struct http_head *head)
 {
 	struct owner *o = owner;
@@ -192,6 +198,7 @@ static void on_flood(void *arg, enum h2_flood kind)
 static const struct h2_events events = {
 	.on_request = on_request,
 	.on_refused = on_refused,
+	.on_crowded = on_crowded,
 	.on_response = on_response,
 	.on_data = on_data,
 	.on_trailers = on_trailers,

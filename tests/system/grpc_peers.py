@@ -28,6 +28,7 @@ class Server(grpc.GenericRpcHandler):
         self.calls = 0
         self.left = []  # seconds to the deadline, as each call saw it
         self.cancelled = threading.Event()
+        self.talking = set()  # the streams that are open
         pool = concurrent.futures.ThreadPoolExecutor(64)
         self.server = grpc.server(pool, handlers=[self], options=[("grpc.so_reuseport", 0)])
         if credentials is None:
@@ -87,6 +88,8 @@ class Server(grpc.GenericRpcHandler):
 
     def _talk(self, requests, context):
         self._begin(context)
+        self.talking.add(context)
+        context.add_callback(lambda: self.talking.discard(context))
         for request in requests:
             yield request
 
@@ -167,6 +170,52 @@ class Talk:
     def end(self):
         self.say(None)
         return list(self.call), self.call.code()
+
+
+class Crowd:
+    """Clients that hold a stream each, ask through it now and then, and open another one
+    when it ends. How they ended is in .ends: (when, code)."""
+
+    def __init__(self, address, tls, n, talk_every=0.1):
+        self.talk_every = talk_every
+        self.now_at = {}
+        self.ends = []
+        self.wrong = []
+        self.stopped = threading.Event()
+        self.clients = [Client(address, tls) for _ in range(n)]
+        self.threads = [threading.Thread(target=self._live, args=(i,)) for i in range(n)]
+        for thread in self.threads:
+            thread.start()
+
+    def _live(self, i):
+        while not self.stopped.is_set():
+            talk = self.clients[i].talk()
+            try:
+                self._talk(i, talk)
+            except grpc.RpcError as error:
+                self.ends.append((time.monotonic(), error.code()))
+            self.now_at.pop(i, None)
+            talk.say(None)
+
+    def _talk(self, i, talk):
+        while not self.stopped.is_set():
+            if talk.ask(b"hello %d" % i) != b"hello %d" % i:
+                self.wrong.append(i)
+            self.now_at[i] = talk.server()
+            self.stopped.wait(self.talk_every)
+
+    def at(self, server):
+        return sum(1 for name in list(self.now_at.values()) if name == server)
+
+    def codes(self):
+        return {code for _, code in self.ends}
+
+    def stop(self):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join(10)
+        for client in self.clients:
+            client.channel.close()
 
 
 def server_of(call):

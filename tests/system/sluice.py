@@ -120,16 +120,16 @@ class Sluice:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, deadline=40):
-        """SIGTERM; returns the exit status."""
+    def terminate(self, deadline=40, by=None):
+        """By SIGTERM or another signal; returns the exit status."""
         if self.is_alive():
-            self.process.terminate()
+            self.process.send_signal(by or signal.SIGTERM)
             try:
                 self.process.wait(deadline)
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGABRT)
                 self.process.wait()
-                raise AssertionError(f"sluice did not end within {deadline} s of SIGTERM\n"
+                raise AssertionError(f"sluice did not end within {deadline} s of a signal\n"
                                      f"{self.log()[-2000:]}") from None
         return self.process.returncode
 

@@ -76,6 +76,16 @@ def test_curl_uploads(sluice, host, version):
     assert seen[1] == "200"
 
 
+@pytest.mark.parametrize("how", [["--data-binary", "@-"], ["-T", "-"]])
+def test_curl_hears_why_an_upload_is_not_wanted(sluice, how):
+    """An answer before the upload's end is not lost over the reset that follows it."""
+    for _ in range(25):
+        seen, body = curl(sluice, "/upload", "--http2", *how, "-H", "Host: nowhere",
+                          input=bytes(3_000_000))
+        assert seen[:2] == ["2", "404"]
+        assert b"no route" in body
+
+
 def test_what_an_origin_sees_of_curl(sluice):
     _, body = curl(sluice, "/seen", "--http2", "-H", "X-Mixed: Case", "-b", "a=1; b=2",
                    host="127.0.0.1")

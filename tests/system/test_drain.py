@@ -1,5 +1,6 @@
-"""SIGTERM lets what runs end well, takes nothing new, and exits 0."""
+"""A signal to end lets what runs end well, takes nothing new, and exits 0."""
 
+import signal
 import threading
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from waiting import wait_for
 
 
-def test_a_request_in_flight_is_answered(site):
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_request_in_flight_is_answered(site, by):
     sluice = site()
     answers = []
     thread = threading.Thread(
@@ -15,7 +17,7 @@ def test_a_request_in_flight_is_answered(site):
     thread.start()
     sluice.origins.wait_requests(1)
 
-    status = sluice.terminate()
+    status = sluice.terminate(by=by)
 
     thread.join()
     assert status == 0

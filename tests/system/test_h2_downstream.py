@@ -9,9 +9,9 @@ import pytest
 import h2_frames as f
 import h2_scene
 from h2_client import Reset
-from h2_frames import Answer, StreamError
+from h2_frames import Answer, ConnectionEnd, StreamError
 from origin import Origins, pattern
-from scripted import OK, Origin, added, pool, unread_bytes
+from scripted import OK, Counts, Origin, added, pool, unread_bytes
 from settings import pool as pool_of
 from sluice import Sluice
 from waiting import wait_for
@@ -441,6 +441,7 @@ def fill(client, stream):
 def test_the_limit_of_streams_is_said_and_kept(certs):
     origin = Origin()
     with h2_scene.running(certs, {"legacy": pool(origin)}, limits={"streams": 5}) as sluice:
+        counts = Counts(sluice)
         with h2_scene.raw(sluice) as raw:
             # Before we have read the limit, let alone acknowledged it.
             raw.send(*(f.headers(n, f.get("/x")) for n in range(1, 13, 2)))
@@ -450,6 +451,14 @@ def test_the_limit_of_streams_is_said_and_kept(certs):
             origin.next().answer()
             assert raw.wait(f.HEADERS).stream in range(1, 11, 2)
             assert raw.is_alive()
+            counts.wait("sluice_limit_streams_total", 1)
+        with h2_scene.raw(sluice) as raw:
+            raw.greeting()
+            # Now that it is acknowledged.
+            raw.send(*(f.headers(n, f.get("/x")) for n in range(1, 13, 2)))
+
+            assert raw.outcome(11) == ConnectionEnd(f.PROTOCOL_ERROR)
+            counts.wait("sluice_limit_streams_total", 2)
     origin.stop()
 
 

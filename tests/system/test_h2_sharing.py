@@ -1,12 +1,10 @@
-"""What shares a connection of HTTP/2 to a server, how many do at once, and what cannot."""
+"""What shares a connection of HTTP/2 to a server, and how many do at once."""
 
-import contextlib
 import struct
 
 import h2_frames as f
 import h2_scene
 import settings
-import ws
 from h2_origin import H2Origin
 from scripted import Origin
 from waiting import wait_for
@@ -69,16 +67,4 @@ def test_one_connection_has_at_most_1024_requests(certs):
         assert load.wait() == (1_400, 0)
 
         assert 512 < origin.most_streams <= 1_024
-    origin.stop()
-
-
-def test_a_tunnel_cannot_share_a_connection(certs):
-    origin = H2Origin("legacy")
-    with h2_scene.running(certs, {"legacy": pool(origin)}) as sluice:
-        with ws.by_hand(sluice) as client:
-            client.send(ws.request())
-            assert client.read_response().status == 501
-        with contextlib.closing(h2_scene.client(sluice)) as client:
-            assert client.request("/").status == 200, "other requests are served"
-        assert len(origin.requests) == 1
     origin.stop()

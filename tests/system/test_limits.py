@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+import h2_scene
 from http1 import Client, Closed
 from scripted import OK, Counts, Origin, outcome, pool, running, side
 from settings import migration
@@ -325,6 +326,30 @@ def test_a_client_that_has_left_the_queue_is_not_served(narrow):
         assert narrow.origin.next().answer().startswith("GET /third ")
         assert third.read_response().status == 200
     assert narrow.metrics()["sluice_client_gone_total"] == 1
+
+
+@pytest.mark.parametrize("how", ["resets", "closes"])
+def test_a_stream_that_has_left_the_queue_is_not_served(narrow, how):
+    with narrow.client(tls=False) as first, h2_scene.client(narrow) as second, \
+            narrow.client(tls=False) as third:
+        counts = Counts(narrow)
+        first.send(GET)
+        up = narrow.origin.next()
+        up.read_head()
+        stream = second.get("/gone")
+        wait_for(lambda: narrow.metrics()["sluice_requests_open"] == 2, 5, "it waits")
+        if how == "resets":
+            stream.cancel()
+        else:
+            second.close()
+        wait_for(lambda: narrow.metrics()["sluice_requests_open"] == 1, 5, "it is forgotten")
+        counts.wait("sluice_client_gone_total", 1)
+        third.send(GET.replace("/x", "/third"))
+        up.send(OK)
+        assert first.read_response().status == 200
+
+        assert narrow.origin.next().answer().startswith("GET /third ")
+        assert third.read_response().status == 200
 
 
 # --- descriptors --------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """TLS with several certificates, plain HTTP, and the redirect to HTTPS."""
 
+import contextlib
+import socket
 import ssl
 import subprocess
 
 import pytest
 
 import process
+import scripted
 from http1 import Client
 from ports import ReservedPort
 
@@ -47,6 +50,20 @@ def test_tls_1_2_and_1_3_are_spoken_and_1_1_is_not(site):
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         Client(sluice.web.address, context)
+
+
+def test_on_a_unix_socket_a_missing_host_has_a_name_too(sluice):
+    with scripted.origins() as origin, contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
+        server = sluice({"legacy": scripted.pool(origin)})
+        path = f"{server.folder}/web.sock"
+        server.config["listeners"].append({"name": "local", "address": f"unix:{path}"})
+        server.start()
+        client.settimeout(10)
+        client.connect(path)
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+
+        assert "\r\nHost: localhost\r\n" in origin.next().answer()
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_plain_text_on_the_tls_port_is_closed_and_harms_nobody(site):

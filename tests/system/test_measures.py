@@ -109,9 +109,7 @@ ENDS = {
 def test_a_broken_answer_is_one_error(shift, what):
     act, how = ENDS[what]
     counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         up.read_head()
         act(up)
         with contextlib.suppress(Closed, ConnectionResetError):
@@ -134,9 +132,7 @@ def test_a_refused_connection_is_one_error(certs):
 
 def test_a_timeout_is_an_error_and_a_sample_at_its_value(shift):
     counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         assert client.read_response().status == 504
         up.read_head()
 
@@ -186,9 +182,7 @@ def test_a_client_that_leaves_before_an_answer_is_no_error(shift, request_text):
 
 def test_a_client_that_leaves_in_the_middle_of_the_answer_is_no_error(shift):
     counts = Attempt(shift)
-    with shift.client(tls=False, receive_buffer=4096) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift, receive_buffer=4096) as (client, up):
         up.read_head()
         up.send(f"HTTP/1.1 200 OK\r\nContent-Length: {1 << 30}\r\n\r\n")
         client.read_head()
@@ -206,9 +200,7 @@ def late(shift):
 
 def test_lateness_is_known_before_the_client_leaves_and_stays_known(shift):
     before = late(shift)  # another test's, where the machine was busy
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         up.read_head()
         wait_for(lambda: late(shift) == before + 1, 2, "the guard knows of one that is late")
         counts = Attempt(shift)
@@ -220,6 +212,14 @@ def test_lateness_is_known_before_the_client_leaves_and_stays_known(shift):
 
 # --- whose time it was (S22) ---------------------------------------------------------------------
 
+@contextlib.contextmanager
+def asking(shift, **options):
+    """A client that has asked, and the connection on which new hears it."""
+    with shift.client(tls=False, **options) as client:
+        client.send(GET)
+        yield client, shift.new.next()
+
+
 def passes(shift, seconds=PAUSE):
     """Time goes by while nothing happens."""
     holds_for(shift.is_alive, seconds, "sluice is there")
@@ -227,9 +227,7 @@ def passes(shift, seconds=PAUSE):
 
 def test_time_that_the_origin_takes_is_the_pool_s(shift):
     counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         passes(shift)
         up.answer()
         client.read_response()
@@ -309,9 +307,7 @@ def test_time_in_which_the_origin_does_not_read_is_the_pool_s(shift):
 def test_time_that_a_client_takes_to_read_is_not(shift):
     counts = Attempt(shift)
     size = 8 << 20
-    with shift.client(tls=False, receive_buffer=4096) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift, receive_buffer=4096) as (client, up):
         up.read_head()
         up.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")
         client.read_head()
@@ -367,44 +363,41 @@ EVENTS = ("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n
 UNTIL_CLOSE = "HTTP/1.1 200 OK\r\n\r\nabc", "def", True
 
 
-@pytest.mark.parametrize("begin, rest, close", [LENGTH, CHUNKS])
-def test_a_promised_body_that_stands_still_is_one_error_at_once(shift, begin, rest, close):
+@contextlib.contextmanager
+def standing_still(shift, begin):
+    """Until after the stall, and after it to the end."""
     counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         up.answer(begin)
         counts.wait(outcome("stall"))
+        yield counts, client, up
+    wait_for(lambda: counts.rise("sluice_requests_open") == 0, 5, "it is over")
+
+
+@pytest.mark.parametrize("begin, rest, close", [LENGTH, CHUNKS])
+def test_a_promised_body_that_stands_still_is_one_error_at_once(shift, begin, rest, close):
+    with standing_still(shift, begin) as (counts, client, up):
         up.send(rest)
 
         assert client.read_response().body.startswith(b"abc"), "and the user gets all of it"
 
-    wait_for(lambda: counts.rise("sluice_requests_open") == 0, 5, "it is over")
     counts.expect("stall", error=True, user_error=False)
 
 
 @pytest.mark.parametrize("begin, rest, close", [LENGTH, CHUNKS])
 def test_whatever_comes_after_a_stall_is_not_counted_again(shift, begin, rest, close):
-    counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
-        up.answer(begin)
-        counts.wait(outcome("stall"))
+    with standing_still(shift, begin) as (counts, client, up):
         up.close()
         with pytest.raises((Closed, ConnectionResetError)):
             client.read_response()
 
-    wait_for(lambda: counts.rise("sluice_requests_open") == 0, 5, "it is over")
     counts.expect("stall", error=True, user_error=True)
 
 
 @pytest.mark.parametrize("begin, rest, close", [EVENTS, UNTIL_CLOSE])
 def test_a_stream_may_stand_still(shift, begin, rest, close):
     counts = Attempt(shift)
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         up.answer(begin)
         passes(shift)
         assert counts.rise(outcome("stall")) == 0
@@ -418,9 +411,7 @@ def test_a_stream_may_stand_still(shift, begin, rest, close):
 
 def test_a_body_that_the_client_does_not_read_does_not_stall(shift):
     counts = Attempt(shift)
-    with shift.client(tls=False, receive_buffer=4096) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift, receive_buffer=4096) as (client, up):
         up.read_head()
         up.send(f"HTTP/1.1 200 OK\r\nContent-Length: {64 << 20}\r\n\r\n")
         client.read_head()
@@ -516,9 +507,7 @@ def test_a_rescue_is_no_retry_and_legacy_s_time_is_legacy_s(certs):
 
 
 def test_a_stale_connection_is_nobody_s_error(shift):
-    with shift.client(tls=False) as client:
-        client.send(GET)
-        up = shift.new.next()
+    with asking(shift) as (client, up):
         up.answer()
         client.read_response()
         counts = Attempt(shift)

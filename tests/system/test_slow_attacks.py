@@ -127,7 +127,7 @@ def test_slowhttptest(certs, what):
 # kind: at which door, how many are in at once, what is set, what counts them.
 OWN = {
     "head": ("plain", ATTACKERS, {}, ["sluice_timeout_client_header_total"]),
-    "body": ("plain", ATTACKERS, {}, []),
+    "body": ("plain", ATTACKERS, {}, ["sluice_timeout_client_slow_total"]),
     "tiny window": ("plain", ATTACKERS, {}, []),
     "vanished": ("plain", ATTACKERS, {}, UNREAD),
     "silent": ("web", ATTACKERS, {}, ["sluice_timeout_tls_handshake_total"]),
@@ -142,7 +142,7 @@ OWN = {
 @pytest.mark.parametrize("kind", OWN)
 def test_our_own(certs, kind):
     door, at_once, limits, counters = OWN[kind]
-    names = ("client_header", "client_idle", "tls_handshake", "stream_idle")
+    names = ("client_header", "client_slow", "client_idle", "tls_handshake", "stream_idle")
     short = dict.fromkeys(names, "12s") if counters else {}
     with before_an_origin(certs, timeouts=short, limits=limits) as sluice:
         undisturbed = p99(sluice)

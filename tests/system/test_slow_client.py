@@ -5,6 +5,7 @@ import threading
 from http1 import Closed
 from origin import pattern
 from settings import GUARD
+from waiting import holds_for, wait_for
 
 
 def test_clients_that_do_not_read_hold_only_bounded_buffers(site, is_sanitized):
@@ -23,6 +24,24 @@ def test_clients_that_do_not_read_hold_only_bounded_buffers(site, is_sanitized):
         assert sluice.rss_bytes() - before < 20 * 512 * 1024
     for client in clients:
         client.close()
+
+
+def test_downloads_that_wait_hold_one_write_each_and_then_nothing(site, is_sanitized):
+    sluice = site(new_percent=100)
+    before = sluice.rss_bytes()
+    size = 12 << 20
+    clients = [sluice.client(receive_buffer=4096, timeout=60) for _ in range(64)]
+    for client in clients:
+        client.send(f"GET /bytes/{size} HTTP/1.1\r\nHost: a\r\n\r\n")
+    sluice.origins.wait_requests(64)
+
+    if not is_sanitized:
+        holds_for(lambda: sluice.rss_bytes() - before < 64 * 128 * 1024, 2, "one write each")
+    for client in clients:
+        client.close()
+
+    if not is_sanitized:
+        wait_for(lambda: sluice.rss_bytes() - before < 3 << 20, 10, "memory goes back")
 
 
 def test_a_head_that_takes_too_long_is_408(site):

@@ -94,6 +94,10 @@ def test_cutback_with_stay(certs, crowd):
 
         sluice.ctl("cutback", "api", "--hard")
         wait_for(lambda: people.at("legacy") == CROWD, 10, "all have come back")
+        assert "hard" in sluice.decisions("cutback")[-1]["reason"], "the journal tells"
+        assert sluice.status()["hard"]
+        sluice.ctl("resume", "api")
+        assert not sluice.status()["hard"]
         assert sluice.new.count() == 0
         assert numbers(sluice)["cut"] == CROWD
 

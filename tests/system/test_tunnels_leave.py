@@ -109,3 +109,30 @@ def test_what_passes_is_counted_by_side_and_direction(certs):
             assert counts.rise(side("tunnel_sent_bytes_total")) == 33 + 3 * 2 + 2
         wait_for(lambda: counts.rise(side("tunnels_open")) == 0, 5, "it is gone")
         assert counts.rise(side("tunnels_total")) == 1
+
+
+def test_what_passes_is_counted_by_pool_too(certs):
+    """Also where no migration is: a route may lead straight to a pool."""
+    talking, other = ws.Server("talking"), ws.Server("other")
+    with running(certs, {"talking": pool(talking), "other": pool(other)}, routes=[
+            {"host": "localhost", "path": "/", "pool": "talking"},
+            {"host": "a", "path": "/", "pool": "other"}]) as sluice:
+        counts = Counts(sluice)
+        with ws.by_hand(sluice) as client:
+            client.upgrade()
+            for n in range(3):
+                client.echo(bytes(10 + n))
+            counts.wait(of_pool("tunnels_open", "talking"), 1)
+            counts.wait(of_pool("tunnel_received_messages_total", "talking"), 3)
+            counts.wait(of_pool("tunnel_sent_messages_total", "talking"), 3)
+            assert counts.rise(of_pool("tunnel_received_bytes_total", "talking")) == 33 + 3 * 6
+            assert counts.rise(of_pool("tunnel_sent_bytes_total", "talking")) == 33 + 3 * 2
+        wait_for(lambda: counts.rise(of_pool("tunnels_open", "talking")) == 0, 5, "it is gone")
+        assert counts.rise(of_pool("tunnels_total", "talking")) == 1
+        assert counts.rise(of_pool("tunnels_total", "other")) == 0
+    talking.stop()
+    other.stop()
+
+
+def of_pool(what, name):
+    return f'sluice_pool_{what}{{pool="{name}"}}'

@@ -1,13 +1,15 @@
 /*
  * Live objects between the threads that use them: a server's address is read whole
  * while control changes it, a sum never shows more bad ones than all, and of the
- * servers of a pool never more are ejected than may be, whoever counts their failures.
+ * servers of a pool never more are ejected than may be, whoever counts their failures;
+ * and no bound of requests is passed, whoever asks.
  */
 #include "sluice/pool/pool.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +18,22 @@
 
 #include "sluice/pool/migration.h"
 
-enum { WRITERS = 3, COUNTED = 60000, CHANGES = 20000, SERVERS = 4, ROUNDS = 20000 };
+enum {
+	WRITERS = 3,
+	COUNTED = 60000,
+	CHANGES = 20000,
+	SERVERS = 4,
+	ROUNDS = 20000,
+	PAIR = 2
+};
 
 static struct registry *registry;
 static struct live *live;
-static struct pool *pool;
+static struct pool *pool, *bounded;
 static struct migration *m;
 static struct config_server servers[SERVERS];
 static char names[SERVERS][16];
-static atomic_uint running, have_seen;
+static atomic_uint running, have_seen, picked;
 static atomic_bool over;
 
 static void begin(pthread_t *thread, void *(*run)(void *), void *arg)
@@ -193,6 +202,55 @@ static void ejections_never_pass_the_share(void)
 	assert(n_ejected() == SERVERS / 2);
 }
 
+/* --- bounds of requests
+ * ---------------------------------------------------------------------------- */
+
+static atomic_uint arrived, held;
+
+/* Both at the same moment, as nearly as it can be had. */
+static void meet(unsigned times)
+{
+	atomic_fetch_add(&arrived, 1);
+	while (atomic_load(&arrived) < times * PAIR)
+		sched_yield();
+}
+
+static void *take_the_last_place(void *arg)
+{
+	const struct pool_wish wish = { .thread = *(unsigned *)arg,
+		.unknown_counts = true };
+	enum pool_miss miss;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		meet(3 * i + 1);
+		struct server *s = pool_pick(bounded, &wish, &miss);
+
+		assert(s != NULL || miss == POOL_ALL_BUSY);
+		assert(s == NULL || atomic_fetch_add(&held, 1) == 0);
+		if (s != NULL)
+			atomic_fetch_add(&picked, 1);
+		meet(3 * i + 2);
+		if (s != NULL) {
+			atomic_fetch_sub(&held, 1);
+			server_release(s, wish.thread);
+		}
+		meet(3 * i + 3);
+	}
+	return NULL;
+}
+
+static void the_last_place_is_never_taken_twice(void)
+{
+	static unsigned index[PAIR] = { 0, 1 };
+	pthread_t thread[PAIR];
+
+	for (size_t i = 0; i < PAIR; i++)
+		begin(&thread[i], take_the_last_place, &index[i]);
+	for (size_t i = 0; i < PAIR; i++)
+		pthread_join(thread[i], NULL);
+	assert(atomic_load(&picked) > 0);
+}
+
 /* --- setting
  * --------------------------------------------------------------------------- */
 
@@ -203,6 +261,15 @@ static const struct config_pool settings = {
 	.health = { .type = CONFIG_HEALTH_TCP },
 	.eject_failures = 3,
 	.eject_max_ppm = 500000,
+};
+
+static struct config_server bounded_servers[SERVERS];
+static const struct config_pool bounded_settings = {
+	.name = "bounded",
+	.servers = bounded_servers,
+	.n_servers = SERVERS,
+	.max_requests = 1,
+	.eject_failures = 3,
 };
 
 static char path[] = "/tmp/sluice-threads-XXXXXX";
@@ -226,7 +293,14 @@ static void set_up(void)
 	}
 	rc = pool_build(&pool, registry, &settings, &err);
 	assert(rc == 0);
-	registry_commit(registry, &pool, 1);
+	memcpy(bounded_servers, servers, sizeof(servers));
+	for (size_t i = 0; i < SERVERS; i++) {
+		bounded_servers[i].address.numeric = true;
+		bounded_servers[i].address.sa_len = sizeof(struct sockaddr_in);
+	}
+	rc = pool_build(&bounded, registry, &bounded_settings, &err);
+	assert(rc == 0);
+	registry_commit(registry, (struct pool *[]){ pool, bounded }, 2);
 	m = registry_migration(registry, "checkout");
 }
 
@@ -236,7 +310,9 @@ int main(void)
 	an_address_is_read_whole_while_it_changes();
 	sums_are_never_more_bad_than_all();
 	ejections_never_pass_the_share();
+	the_last_place_is_never_taken_twice();
 	migration_unref(registry, m);
+	pool_free(bounded);
 	pool_free(pool);
 	registry_free(registry);
 	live_close(live);

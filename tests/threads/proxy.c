@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,9 @@ enum { WORKERS = 3, CLIENTS = 3, REQUESTS = 1500, A_CONNECTION = 15, ORIGINS = 3
 
 static struct house house;
 static uint16_t port[ORIGINS];
-static atomic_uint running, answered;
+static pthread_mutex_t told = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
+static unsigned running, answered; /* under told */
 
 /* --- the origins: one loop on a thread of its own -----------------------------------
  */
@@ -100,6 +101,14 @@ static void end_origins(pthread_t thread)
 /* --- clients
  * --------------------------------------------------------------------------- */
 
+static void tell(unsigned *what, int change)
+{
+	pthread_mutex_lock(&told);
+	*what += (unsigned)change;
+	pthread_cond_signal(&news);
+	pthread_mutex_unlock(&told);
+}
+
 static void ask(int fd)
 {
 	const char *answer;
@@ -108,7 +117,7 @@ static void ask(int fd)
 	answer = far_read(fd, 2);
 	assert(answer != NULL);
 	assert(strncmp(answer, "HTTP/1.1 200 OK\r\n", 17) == 0);
-	atomic_fetch_add(&answered, 1);
+	tell(&answered, 1);
 }
 
 static void *run_client(void *arg)
@@ -120,7 +129,7 @@ static void *run_client(void *arg)
 			ask(fd);
 		close(fd);
 	}
-	atomic_fetch_sub(&running, 1);
+	tell(&running, -1);
 	return arg;
 }
 
@@ -178,11 +187,27 @@ static void disturb_servers(unsigned round)
 	}
 }
 
+/* Control rests between its ticks, too: until there was an answer. False: all clients
+ * have theirs. */
+static bool await_news(void)
+{
+	static unsigned seen;
+	bool more;
+
+	pthread_mutex_lock(&told);
+	while (answered == seen && running > 0)
+		pthread_cond_wait(&news, &told);
+	seen = answered;
+	more = running > 0;
+	pthread_mutex_unlock(&told);
+	return more;
+}
+
 static unsigned control(void)
 {
 	unsigned round = 0;
 
-	while (atomic_load(&running) > 0) {
+	do {
 		if (round % 4 == 0)
 			publish(round / 4);
 		disturb_servers(round);
@@ -193,8 +218,7 @@ static unsigned control(void)
 		if (round % 16 == 0)
 			migration_set_run(snapshot_migrations(house.current)[0], round);
 		round++;
-		usleep(300); /* control rests between its ticks, too */
-	}
+	} while (await_news());
 	return round;
 }
 
@@ -206,7 +230,7 @@ int main(void)
 	open_origins(&origins);
 	house_open(&house, WORKERS);
 	publish(0);
-	atomic_store(&running, CLIENTS);
+	running = CLIENTS;
 	for (size_t i = 0; i < CLIENTS; i++) {
 		int rc = pthread_create(&client[i], NULL, run_client, NULL);
 

@@ -28,6 +28,8 @@ struct buf {
 
 void buf_pool_init(struct buf_pool *pool, size_t max_large);
 void buf_pool_fini(struct buf_pool *pool);
+/* slab_trim of each size. */
+size_t buf_pool_trim(struct buf_pool *pool);
 
 /* Room for at least room bytes behind tail: by memory if there is none, by
  * moving the bytes to the front, or by a larger size. Pointers into the bytes are then

@@ -27,6 +27,10 @@ char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))) MUST
  * addresses, and no memory until it is used. */
 void mem_unlock_heap(size_t bytes);
 
+/* Lets the system have the pages in which nothing is left, also those that lie between
+ * others: free() gives back no more than the end of a heap. */
+void mem_return(void);
+
 /*
  * Objects of one size for one thread. What is given back is kept for the
  * next taker, most recently used first; slab_fini frees all, and asserts
@@ -38,6 +42,7 @@ struct slab {
 	size_t out;         /* objects taken and not given back */
 	size_t kept;        /* objects waiting in the free list */
 	size_t keep_max;    /* more than this are returned to the system */
+	size_t unused;      /* the fewest that waited since the last slab_trim */
 	void *free_list;
 };
 
@@ -49,5 +54,8 @@ void slab_fini(struct slab *s);
  * whatever they were. */
 void *slab_take(struct slab *s) MUST_USE;
 void slab_give(struct slab *s, void *object);
+/* Frees as many as nobody needed since the last time: those that only a peak made. The
+ * bytes of them. */
+size_t slab_trim(struct slab *s);
 
 #endif

@@ -40,6 +40,8 @@ enum h2_flood {
 struct h2_shared;
 struct h2_shared *h2_shared_new(struct buf_pool *bufs);
 void h2_shared_free(struct h2_shared *s); /* after its sessions */
+/* Frees what it keeps for others and nobody needed since the last time: the bytes. */
+size_t h2_shared_trim(struct h2_shared *s);
 
 struct h2;
 
@@ -55,6 +57,9 @@ struct h2_events {
 	 * h2_answer, or not at all: then it is reset. It has no owner. What RFC 9113
 	 * calls malformed was reset already (H1_BAD_FIELD): h2_answer says -1. */
 	void (*on_refused)(void *arg, int32_t stream, enum h1_bad why);
+	/* Server: one stream more than limits.streams. It is refused (H2_REFUSED_STREAM);
+	 * of a peer that has acknowledged the limit, the session ends. */
+	void (*on_crowded)(void *arg);
 	/* Client: a response's head; status below 200: more will come. Framing as
 	 * above, and HTTP_NO_BODY for what can have none (HEAD, 204, 304) and for the
 	 * 2xx that opens a tunnel. */
@@ -113,7 +118,9 @@ bool h2_is_over(const struct h2 *h);
 size_t h2_open_streams(const struct h2 *h);
 /* Client: how many requests could begin now by the peer's settings; 0 after GOAWAY. */
 size_t h2_room(const struct h2 *h);
-/* Client: the peer allows extended CONNECT (known once its SETTINGS came). */
+/* The peer's SETTINGS have come. */
+bool h2_peer_is_known(const struct h2 *h);
+/* Client: they allow extended CONNECT. */
 bool h2_peer_allows_websocket(const struct h2 *h);
 
 /* --- server ---------------------------------------------------------------- */

@@ -72,6 +72,7 @@ enum {                  /* events; several may come at once. READ and WRITE as a
 	NET_OPEN = 4,   /* connected, handshake done: may read and write */
 	NET_FAILED = 8, /* will never open; net_conn_failure says why */
 	NET_DRAINED = 16, /* all that net_write took is with the kernel */
+	NET_GONE = 64,    /* the peer has reset it: see net_conn_watch_end */
 	NET_PEER =
 		32, /* the PROXY header has come, TLS not begun: net_conn_peer is true
 			* now, and this is the moment to close who is not wanted */
@@ -112,6 +113,9 @@ struct net_loop *net_conn_loop(const struct net_conn *c);
 /* Read interest stays armed, level-triggered, until taken back; a peer's close is
  * readable. It is off in a new connection. */
 void net_conn_want_read(struct net_conn *c, bool on);
+/* For a connection that nobody reads just now: its owner is told NET_GONE when the peer
+ * has reset it. From now on for good, whoever reads; a system call the first time. */
+void net_conn_watch_end(struct net_conn *c);
 /* Asks for one NET_WRITE when more can be written (after NET_AGAIN or a short count).
  */
 void net_conn_want_write(struct net_conn *c);
@@ -121,8 +125,15 @@ ssize_t net_read(struct net_conn *c, void *p, size_t n);
 /* Takes what the socket takes; under TLS up to 64 KiB more are kept and sent by
  * net itself. A count below the total: want_write. */
 ssize_t net_write(struct net_conn *c, const struct iovec *iov, int n_iov);
+/* How many bytes a net_write would take now; 0: ask again after NET_DRAINED. Who reads
+ * no more than that for it keeps nothing. Of a plain connection it is only a bound. */
+size_t net_conn_room(struct net_conn *c);
 /* Bytes taken by net_write that are not with the kernel yet. */
 bool net_conn_is_flushed(const struct net_conn *c);
+/* Bytes that net_write took and the peer's system has not acknowledged. */
+size_t net_conn_unread(const struct net_conn *c);
+/* Neither bytes nor an end of the peer's wait to be read; a system call. */
+bool net_conn_is_quiet(const struct net_conn *c);
 /* Nothing of ours has left for the peer: what was "written" may be sent elsewhere. */
 bool net_conn_is_virgin(const struct net_conn *c);
 

@@ -28,6 +28,8 @@ void net_loop_stop(struct net_loop *l);
 /* Of the current turn, monotonic; read once a turn. */
 uint64_t net_loop_now_ns(const struct net_loop *l);
 struct buf_pool *net_loop_bufs(struct net_loop *l);
+/* Frees what it keeps for others and nobody needed since the last time: the bytes. */
+size_t net_loop_trim(struct net_loop *l);
 
 /* --- timers: one list for each duration, no heap ------------------------ */
 

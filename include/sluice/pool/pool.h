@@ -32,8 +32,8 @@ struct server *registry_server(
 	struct registry *r, const char *pool, const struct config_server *c);
 struct migration *registry_migration(struct registry *r, const char *name);
 void registry_sweep(struct registry *r);
-/* The servers of these pools are the ones that count from now; all others retire:
- * nobody keeps connections to them any more. */
+/* The servers of these pools are the ones that count from now, in the manner of these
+ * pools; all others retire: nobody keeps connections to them any more. */
 void registry_commit(struct registry *r, struct pool *const *pools, size_t n);
 
 /* --- pools: built on control, read by data threads -------------------------------- */
@@ -47,6 +47,8 @@ const struct config_pool *pool_config(const struct pool *p);
 struct net_tls *pool_tls(const struct pool *p); /* NULL: plain */
 /* For checks, which may speak HTTP/2 where requests do not. */
 struct net_tls *pool_check_tls(const struct pool *p);
+/* Equal where connections are made alike: protocol, TLS with its files, PROXY header. */
+uint64_t pool_manner(const struct pool *p);
 size_t pool_n_servers(const struct pool *p);
 struct server *pool_server(const struct pool *p, size_t i);
 

@@ -55,6 +55,17 @@ uint32_t server_in_flight(const struct server *s); /* summed over threads */
 void server_hold(struct server *s, unsigned thread);
 void server_release(struct server *s, unsigned thread);
 
+/* Upgraded connections to it, and what passed through them; in: from clients. */
+struct tunnel_counts {
+	uint64_t begun, open;
+	uint64_t messages_in, messages_out, bytes_in, bytes_out;
+};
+/* One that begins (1), or has ended (-1). */
+void server_note_tunnel(struct server *s, unsigned thread, int delta);
+void server_note_passed(
+	struct server *s, unsigned thread, bool in, uint64_t bytes, uint64_t messages);
+void server_add_tunnels(const struct server *s, struct tunnel_counts *sum);
+
 struct server_counts {
 	uint64_t requests, connects, reuses, failures, ejections;
 	uint32_t in_flight, idle, sessions;
@@ -65,19 +76,28 @@ void server_sum(const struct server *s, struct server_counts *out);
 
 /* The bytes that a kept connection needs in net_conn_user. */
 size_t server_idle_bytes(void);
-/* The connection used last, or NULL. */
-struct net_conn *server_take_idle(struct server *s, unsigned thread);
-/* Takes *c over (NULL then), or closes it when the server left the configuration or far
- * more than max are kept; those above max are for a second only. It is closed when the peer closes it, sends anything, or idle_ms pass.
- */
+/* How long how many are kept, and for whom: pool_manner of the pool they were made for. */
+struct server_keeping {
+	uint32_t max, idle_ms;
+	uint64_t manner;
+};
+/* The connection used last, if it was made in this manner, or NULL. */
+struct net_conn *server_take_idle(struct server *s, unsigned thread, uint64_t manner);
+/* Closes, from the one used last on, those whose server has closed them in this turn, which
+ * nobody has been told of yet. A system call: for what may not be sent twice. */
+void server_drop_closed(struct server *s, unsigned thread);
+/* Takes *c over (NULL then), or closes it when the server left the configuration or has
+ * another manner now, or far more than max are kept; those above max are for a second
+ * only. It is closed when the peer closes it, sends anything, or idle_ms pass. */
 void server_take_back(struct server *s, unsigned thread, struct net_conn **c,
-	uint32_t max, uint32_t idle_ms);
+	const struct server_keeping *k);
 /* Counts a connection opened for an attempt. */
 void server_note_connect(struct server *s, unsigned thread);
-/* Closes what this thread keeps to servers that left the configuration (all: to
- * every server). */
+/* Closes what this thread keeps to servers that left the configuration, or that was made
+ * in another manner than theirs is now (all: to every server). */
 void server_close_idle(struct server *s, unsigned thread, bool all);
 bool server_is_retired(const struct server *s); /* any thread: left the configuration */
+uint64_t server_manner(const struct server *s); /* any thread: of the newest pool */
 
 /* --- HTTP/2 sessions of one data thread ---------------------------------------- */
 

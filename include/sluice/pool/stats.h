@@ -34,6 +34,7 @@ enum stats_item {
 	STAT_LIMIT_SERVER, /* every server of a pool at max_requests */
 	STAT_LIMIT_PENDING,
 	STAT_LIMIT_UPGRADES,
+	STAT_LIMIT_STREAMS,
 	STAT_H2_CONNECTIONS,
 	STAT_H2_FLOOD_RESETS, /* in the order of enum h2_flood */
 	STAT_H2_FLOOD_HEADERS,
@@ -41,6 +42,7 @@ enum stats_item {
 	STAT_H2_FLOOD_EMPTY,
 	STAT_TIMEOUT_HEADER,
 	STAT_TIMEOUT_BODY,
+	STAT_TIMEOUT_SLOW, /* below limits.client_rate */
 	STAT_TIMEOUT_IDLE,
 	STAT_TIMEOUT_HANDSHAKE,
 	STAT_TIMEOUT_CONNECT,

@@ -209,3 +209,44 @@ Test(slab, ending_with_an_object_still_out_is_a_bug, .signal = SIGABRT)
 
 	slab_fini(&s);
 }
+
+/* Takes n at once and gives them back. */
+static void peak(struct slab *s, size_t n)
+{
+	void *all[8];
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = slab_take(s);
+	for (size_t i = 0; i < n; i++)
+		slab_give(s, all[i]);
+}
+
+Test(slab, a_trim_frees_what_nobody_needed_since_the_one_before)
+{
+	struct slab s;
+	slab_init(&s, 100, 0, 8);
+	peak(&s, 5);
+	cr_expect_eq(slab_trim(&s), 0);
+
+	peak(&s, 2);
+	size_t freed = slab_trim(&s);
+
+	cr_expect_eq(freed, 3 * s.object_bytes);
+	cr_expect_eq(s.kept, 2);
+	slab_fini(&s);
+}
+
+Test(slab, nothing_is_left_after_two_trims_without_a_taker)
+{
+	struct slab s;
+	slab_init(&s, 100, 0, 8);
+	peak(&s, 5);
+
+	size_t first = slab_trim(&s), second = slab_trim(&s), third = slab_trim(&s);
+
+	cr_expect_eq(first, 0);
+	cr_expect_eq(second, 5 * s.object_bytes);
+	cr_expect_eq(third, 0);
+	cr_expect_eq(s.kept, 0);
+	slab_fini(&s);
+}

@@ -101,7 +101,10 @@ static struct slip slips[] = {
 	{ PAIR SPLIT "plan = { on_timeout = \"wait\"; steps = ( { weight = 5; } ); };",
 		"on_timeout: expected \"hold\" or \"advance\" or \"revert\"" },
 	{ PAIR SPLIT "rescue = { max_body = \"17m\"; };",
-		"max_body: expected 0..16m, got 17m" },
+		"max_body: expected 0..123k, got 17m" },
+	{ PAIR SPLIT "rescue = { max_body = \"93k\"; };",
+		"rescue.max_body: is more than can be held beside a head of 32k "
+		"(limits.header_bytes): at most 92k" },
 	{ PAIR SPLIT "rescue = { budget = 101; };",
 		"budget: expected 0..100, got 101" },
 	{ PAIR SPLIT "rescue = { enabled = 0; };",
@@ -212,6 +215,16 @@ Test(migrations, a_bare_one_has_no_guard_no_plan_and_rescues)
 	cr_expect(m->rescue);
 	cr_expect_eq(m->rescue_max_body, 65536);
 	cr_expect_eq(m->rescue_budget_ppm, 200000);
+	unload(&l);
+}
+
+Test(migrations, beside_large_heads_less_of_a_body_is_held)
+{
+	struct loaded l =
+		load("limits = { header_bytes = \"64k\"; };\n" LEAST MIGRATION(""));
+
+	expect_accepted(&l);
+	cr_expect_eq(l.c->migrations[0].rescue_max_body, 61440);
 	unload(&l);
 }
 

@@ -142,7 +142,10 @@ static inline uint32_t number_at(const char *p, int bytes)
 	return value;
 }
 
-/* What side has written that is an error: "rst 1 8 goaway 1". */
+/* The last PING that errors_of saw. */
+static char pinged[8];
+
+/* What side has written that is an error: "rst 1 8 goaway 1"; and its PINGs. */
 static inline const char *errors_of(struct side *side)
 {
 	static char text[4096];
@@ -157,6 +160,10 @@ static inline const char *errors_of(struct side *side)
 		if (at[3] == RST_STREAM)
 			n += (size_t)snprintf(text + n, sizeof text - n, "rst %u %u ",
 				number_at(at + 5, 4), number_at(at + 9, 4));
+		if (at[3] == PING && at[4] != ACK) {
+			memcpy(pinged, at + 9, sizeof pinged);
+			n += (size_t)snprintf(text + n, sizeof text - n, "ping ");
+		}
 		if (at[3] == GOAWAY)
 			n += (size_t)snprintf(text + n, sizeof text - n, "goaway %u ",
 				number_at(at + 13, 4));

@@ -140,6 +140,11 @@ static inline void on_refused(void *arg, int32_t stream, enum h1_bad why)
 	}
 }
 
+static inline void on_crowded(void *arg)
+{
+	say(arg, "crowded\n");
+}
+
 static inline void on_response(void *owner, const struct http_head *head)
 {
 	struct owner *o = owner;
@@ -230,6 +235,7 @@ static inline void on_flood(void *arg, enum h2_flood kind)
 static const struct h2_events events = {
 	.on_request = on_request,
 	.on_refused = on_refused,
+	.on_crowded = on_crowded,
 	.on_response = on_response,
 	.on_data = on_data,
 	.on_trailers = on_trailers,

@@ -440,7 +440,9 @@ static struct owner *websocket(void)
 
 Test(h2_exchange, a_websocket_is_a_get_that_asks_for_a_tunnel)
 {
+	cr_assert_not(h2_peer_is_known(client->h2));
 	talk();
+	cr_assert(h2_peer_is_known(client->h2));
 	cr_assert(h2_peer_allows_websocket(client->h2));
 
 	websocket();

@@ -329,8 +329,49 @@ Test(h2_head, what_comes_behind_a_refused_head_is_dropped)
 	put_frame(&s, DATA, 0, 1, SPAN("dropped"));
 	tell(server, &s);
 
-	cr_assert_str_eq(errors_of(server), "rst 1 0");
+	cr_assert_str_eq(errors_of(server), "ping");
 	cr_assert_str_eq(server->said, "1 refused method\n");
+}
+
+/* Where both come at once, there are clients that lose the answer over the reset. */
+Test(h2_head, the_reset_behind_an_early_answer_waits_until_that_has_come)
+{
+	server->answers = true;
+	put_headers(&s, 1, 0, SPAN(":method: TRACE\n" REST));
+	put_headers(&s, 3, 0, SPAN(":method: TRACE\n" REST));
+	tell(server, &s);
+	cr_assert_str_eq(errors_of(server), "ping ping");
+
+	put_frame(&s, PING, ACK, 0, (struct span){ .p = pinged, .n = sizeof(pinged) });
+	cr_assert_eq(tell(server, &s), 0);
+
+	cr_assert_str_eq(errors_of(server), "rst 3 0");
+}
+
+Test(h2_head, an_upload_that_ends_meanwhile_needs_no_reset)
+{
+	server->answers = true;
+	put_headers(&s, 1, 0, SPAN(":method: TRACE\n" REST));
+	tell(server, &s);
+	cr_assert_str_eq(errors_of(server), "ping");
+
+	put_frame(&s, DATA, END_STREAM, 1, SPAN("the last"));
+	put_frame(&s, PING, ACK, 0, (struct span){ .p = pinged, .n = sizeof(pinged) });
+	cr_assert_eq(tell(server, &s), 0);
+
+	cr_assert_str_eq(errors_of(server), "");
+	cr_assert_eq(h2_open_streams(server->h2), 0);
+}
+
+Test(h2_head, an_answer_to_no_ping_of_ours_is_harmless)
+{
+	server->answers = true;
+	put_headers(&s, 1, 0, SPAN(":method: TRACE\n" REST));
+	put_frame(&s, PING, ACK, 0, SPAN("\0\0\0\0\1\0\0\0"));
+	put_frame(&s, PING, ACK, 0, SPAN("earl\xff\xff\xff\xff"));
+	cr_assert_eq(tell(server, &s), 0);
+
+	cr_assert_str_eq(errors_of(server), "ping");
 }
 
 /* --- responses ------------------------------------------------------------ */

@@ -225,6 +225,25 @@ Test(commit, when_the_disk_has_room_again_everything_is_committed_in_order)
 	cr_assert_str_eq(scene_look().trouble, "");
 }
 
+Test(commit, a_file_that_was_taken_away_is_told_until_it_is_back)
+{
+	char away[140];
+
+	scene_open("");
+	scene_until_committed(scene_append("checkout", "start"));
+	(void)snprintf(away, sizeof(away), "%s.away", scene.path);
+	cr_assert_eq(rename(scene.path, away), 0);
+
+	(void)scene_append("checkout", "weight");
+	scene_until(is_failing);
+
+	cr_expect_eq(scene.committed, 1);
+	cr_expect_not_null(strstr(scene_look().trouble, "deleted or moved"));
+	cr_assert_eq(rename(away, scene.path), 0);
+	scene_until_committed(2);
+	scene_until(is_well);
+}
+
 static bool has_dropped(void)
 {
 	return scene_look().dropped == 500;

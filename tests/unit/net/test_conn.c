@@ -253,3 +253,87 @@ Test(conn, who_is_closed_by_another_of_the_same_turn_hears_nothing)
 
 	cr_expect_eq(client.reads + server.reads, 1);
 }
+
+static bool server_was_left(void)
+{
+	return (server.events & NET_GONE) != 0;
+}
+
+/* What the client has said is not read by anybody. */
+static void nobody_reads_the_server(void)
+{
+	open_pair(NULL, NULL);
+	net_conn_want_read(server.conn, false);
+	send_text(&client, "unread");
+	one_turn();
+}
+
+Test(conn, a_reset_is_told_of_a_connection_that_nobody_reads)
+{
+	nobody_reads_the_server();
+	net_conn_watch_end(server.conn);
+	net_conn_watch_end(server.conn);
+
+	net_conn_abort(client.conn);
+	client.conn = NULL;
+
+	cr_expect(wait_until(server_was_left));
+}
+
+Test(conn, a_reset_is_told_also_to_who_asks_after_it)
+{
+	nobody_reads_the_server();
+	net_conn_abort(client.conn);
+	client.conn = NULL;
+	one_turn();
+	cr_expect_not(server_was_left());
+
+	net_conn_watch_end(server.conn);
+
+	cr_expect(wait_until(server_was_left));
+}
+
+Test(conn, bytes_and_half_closing_are_no_end)
+{
+	nobody_reads_the_server();
+	net_conn_watch_end(server.conn);
+
+	send_text(&client, "more");
+	net_conn_shut(client.conn);
+	one_turn();
+
+	cr_expect_not(server_was_left());
+}
+
+Test(conn, one_that_is_watched_may_be_closed)
+{
+	nobody_reads_the_server();
+	net_conn_watch_end(server.conn);
+
+	close_end(&server);
+	close_end(&client);
+	one_turn();
+
+	cr_expect_not(server_was_left());
+}
+
+static bool the_client_has_acknowledged(void)
+{
+	return net_conn_unread(server.conn) == 0;
+}
+
+Test(conn, what_the_peer_has_not_taken_is_unread)
+{
+	open_narrow_pair();
+	client.read_size = 0;
+	net_conn_want_read(client.conn, false);
+	send_pattern(&server, BULK);
+	one_turn();
+	cr_expect_gt(net_conn_unread(server.conn), 0);
+
+	client.read_size = 1000;
+	net_conn_want_read(client.conn, true);
+	cr_assert(wait_until(client_has_all));
+
+	cr_expect(wait_until(the_client_has_acknowledged));
+}

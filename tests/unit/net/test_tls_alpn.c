@@ -67,6 +67,8 @@ ParameterizedTestParameters(tls_alpn, a_listener_for_both_prefers_h2)
 		{ "h2", "", "h2" },
 		{ "http/1.1", "", "http/1.1" },
 		{ "spdy/3", "http/1.1", "http/1.1" },
+		{ "http/1.0", "http/1.1", "http/1.1" },
+		{ "http/1.0", "", "http/1.0" },
 		{ "", "", "" },
 	};
 

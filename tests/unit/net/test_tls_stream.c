@@ -145,6 +145,30 @@ Test(tls_stream, a_write_takes_as_much_as_is_gathered_when_the_socket_holds_it)
 	cr_expect_eq(taken_at_once(client.conn), WHOLE);
 }
 
+/* Writes as much as there is room for, again and again until some of it waits. */
+static bool fills(struct net_conn *c)
+{
+	static char bytes[WHOLE];
+	struct iovec all = { .iov_base = bytes, .iov_len = net_conn_room(c) };
+
+	if (all.iov_len < SURPLUS || all.iov_len > WHOLE ||
+		net_write(c, &all, 1) != (ssize_t)all.iov_len)
+		return false;
+	return !net_conn_is_flushed(c) || fills(c);
+}
+
+Test(tls_stream, there_is_room_for_what_a_write_takes_and_none_while_something_waits)
+{
+	open_tls_pair();
+	client.read_size = 0;
+	net_conn_want_read(client.conn, false);
+
+	bool took_all = fills(server.conn);
+
+	cr_expect(took_all);
+	cr_expect_eq(net_conn_room(server.conn), 0);
+}
+
 Test(tls_stream, what_came_with_the_last_flight_of_the_handshake_is_read)
 {
 	raw_open(&raw, NULL);

@@ -112,11 +112,25 @@ static struct net_conn *connection(void)
 	return opening;
 }
 
+static void give_back(struct net_conn **c, uint32_t idle_ms)
+{
+	const struct server_keeping keeping = {
+		.max = MAX, .idle_ms = idle_ms, .manner = pool_manner(pool)
+	};
+
+	server_take_back(server(0), 0, c, &keeping);
+}
+
+static struct net_conn *take(unsigned thread)
+{
+	return server_take_idle(server(0), thread, pool_manner(pool));
+}
+
 static struct net_conn *keep(uint32_t idle_ms)
 {
 	struct net_conn *c = connection(), *given = c;
 
-	server_take_back(server(0), 0, &given, MAX, idle_ms);
+	give_back(&given, idle_ms);
 	cr_assert_null(given);
 	return c;
 }
@@ -126,12 +140,11 @@ Test(idle, the_one_that_was_used_last_is_used_first)
 	struct net_conn *first = keep(LONG_MS), *second = keep(LONG_MS);
 
 	cr_expect_eq(n_kept(), 2);
-	struct net_conn *a = server_take_idle(server(0), 0),
-			*b = server_take_idle(server(0), 0);
+	struct net_conn *a = take(0), *b = take(0);
 
 	cr_expect_eq(a, second);
 	cr_expect_eq(b, first);
-	cr_expect_null(server_take_idle(server(0), 0));
+	cr_expect_null(take(0));
 	cr_expect_eq(n_kept(), 0);
 	cr_expect_eq(counts.reuses, 2);
 	net_conn_close(a);
@@ -142,7 +155,7 @@ Test(idle, each_thread_has_its_own)
 {
 	(void)keep(LONG_MS);
 
-	cr_expect_null(server_take_idle(server(0), 1));
+	cr_expect_null(take(1));
 	cr_expect_eq(n_kept(), 1);
 }
 
@@ -162,7 +175,20 @@ Test(idle, one_that_says_something_unasked_is_kept_no_more)
 	cr_assert_eq(send(peers[0], "HTTP/1.1 408 Too late\r\n", 23, 0), 23);
 
 	cr_expect(wait_until(none_is_kept));
-	cr_expect_null(server_take_idle(server(0), 0));
+	cr_expect_null(take(0));
+}
+
+Test(idle, those_that_the_peer_has_just_closed_are_dropped_before_the_loop_tells)
+{
+	struct net_conn *good = keep(LONG_MS);
+	(void)keep(LONG_MS);
+
+	cr_assert_eq(shutdown(peers[1], SHUT_WR), 0);
+	server_drop_closed(server(0), 0);
+
+	cr_expect_eq(n_kept(), 1);
+	cr_expect_eq(take(0), good);
+	net_conn_close(good);
 }
 
 Test(idle, one_that_nobody_uses_ages_out)
@@ -178,7 +204,7 @@ Test(idle, one_that_nobody_uses_ages_out)
 Test(idle, one_that_was_taken_out_does_not_age)
 {
 	struct net_conn *c = keep(1);
-	cr_assert_eq(server_take_idle(server(0), 0), c);
+	cr_assert_eq(take(0), c);
 	net_conn_own(c, (struct net_owner){ .on_event = NULL });
 	uint64_t until_ms = clock_mono_ms() + 5;
 
@@ -196,7 +222,7 @@ Test(idle, none_is_kept_to_a_server_that_has_left)
 	registry_commit(registry, NULL, 0);
 	cr_assert(server_is_retired(server(0)));
 
-	server_take_back(server(0), 0, &c, MAX, LONG_MS);
+	give_back(&c, LONG_MS);
 
 	cr_expect_eq(n_kept(), 0);
 	cr_expect_eq(recv(peers[0], &byte, 1, 0), 0);
@@ -226,4 +252,49 @@ Test(idle, those_to_a_server_that_has_left_are_closed_when_asked)
 	server_close_idle(server(0), 0, false);
 
 	cr_expect_eq(n_kept(), 0);
+}
+
+static struct pool *speaking_h2(void)
+{
+	settings.protocol = CONFIG_H2;
+	return build();
+}
+
+Test(idle, one_made_in_another_manner_is_not_taken)
+{
+	(void)keep(LONG_MS);
+	struct pool *other = speaking_h2();
+
+	cr_expect_neq(pool_manner(other), pool_manner(pool));
+	cr_expect_null(server_take_idle(server(0), 0, pool_manner(other)));
+	cr_expect_eq(n_kept(), 1);
+	pool_free(other);
+}
+
+Test(idle, those_made_in_another_manner_than_the_new_one_are_closed_and_not_kept)
+{
+	struct net_conn *busy = connection();
+	(void)keep(LONG_MS);
+	struct pool *other = speaking_h2();
+
+	commit(other);
+	server_close_idle(server(0), 0, false);
+	cr_expect_eq(n_kept(), 0);
+	give_back(&busy, LONG_MS);
+
+	cr_expect_eq(n_kept(), 0);
+	pool_free(other);
+}
+
+Test(idle, a_reload_that_changes_nothing_about_connections_keeps_them)
+{
+	(void)keep(LONG_MS);
+	settings.keepalive = 7;
+	struct pool *other = build();
+
+	commit(other);
+	server_close_idle(server(0), 0, false);
+
+	cr_expect_eq(n_kept(), 1);
+	pool_free(other);
 }

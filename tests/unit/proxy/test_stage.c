@@ -155,8 +155,8 @@ Test(stage, a_piece_is_so_small_that_it_fits_behind_what_may_be_staged)
 {
 	fill_source(BUF_LARGE);
 
-	cr_expect_eq(stage_piece(&source).n, PIECE);
-	cr_expect_eq(stage_piece(&source).p, buf_head(&source));
+	cr_expect_eq(stage_piece(&source, false).n, PIECE);
+	cr_expect_eq(stage_piece(&source, false).p, buf_head(&source));
 	cr_expect_leq(65536 + PIECE + H1_CHUNK_HEAD_MAX + 2, BUF_LARGE);
 }
 
