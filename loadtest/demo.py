@@ -121,7 +121,7 @@ def start_traffic(daemon):
 
 
 def evidence_of(status):
-    return max((g["evidence"] for g in status["guard"].get("guards", [])), default=0.0)
+    return max((g["bar_percent"] for g in status["guard"].get("guards", [])), default=0)
 
 
 class Watcher:
@@ -131,20 +131,19 @@ class Watcher:
         self.daemon, self.traffic = daemon, traffic
         self.start = time.monotonic()
         self.seen = {row["id"] for row in daemon.decisions()}
-        self.last = (self.start, 0.0)
+        self.last = self.start
         print("\n     time  weight  phase       to legacy/s  to new/s  user errors  evidence")
 
     def line(self, status):
         now = time.monotonic()
-        since = self.last[0]
-        recent = [s for s in self.traffic.result().samples if since < s.at <= now]
-        span = max(0.001, now - since)
+        recent = [s for s in self.traffic.result().samples if self.last < s.at <= now]
+        span = max(0.001, now - self.last)
         count = {name: sum(s.server == name for s in recent) / span for name in ("legacy", "new")}
         bad = len([s for s in self.traffic.result().failures if s.at >= self.start])
         print(f"  {now - self.start:5.1f} s  {status['weight_percent']:4.0f} %  "
               f"{status['phase']:10}  {count['legacy']:9.0f}  {count['new']:10.0f}  "
-              f"{bad:9}  {100 * evidence_of(status):9.0f} %", flush=True)
-        self.last = (now, 0)
+              f"{bad:9}  {evidence_of(status):9} %", flush=True)
+        self.last = now
 
     def new_decisions(self):
         for row in self.daemon.decisions():

@@ -75,6 +75,15 @@ static int take_percent(const struct json *body, struct fields *f, struct err *e
 	return 0;
 }
 
+static int take_hard(const struct json *body, struct fields *f, struct err *err)
+{
+	f->has_hard = true;
+	f->hard = json_bool(body, "hard", false);
+	if (f->hard != json_bool(body, "hard", true))
+		return err_set(err, ERR_FORMAT, "hard: expected true or false");
+	return 0;
+}
+
 /* json has no walk over keys: an object of known fields only prints as long as one
  * that is made of just them, and fields do not come twice. */
 static bool has_others(const struct json *body, const struct fields *f)
@@ -113,8 +122,8 @@ static int take_fields(
 		return err_set(err, ERR_FORMAT, "percent: missing");
 	if (weight && take_percent(body, f, err) != 0)
 		return -1;
-	f->has_hard = json_has(body, "hard");
-	f->hard = json_bool(body, "hard", false);
+	if (json_has(body, "hard") && take_hard(body, f, err) != 0)
+		return -1;
 	if (has_others(body, f))
 		return err_set(err, ERR_FORMAT, "unknown field: expected %s",
 			weight ? "percent, reason, generation" : "reason, generation");

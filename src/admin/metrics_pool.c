@@ -11,6 +11,7 @@ struct pool_row {
 	struct labels labels;
 	struct pool_capacity capacity;
 	size_t servers;
+	struct tunnel_counts tunnels;
 };
 
 struct server_row {
@@ -48,6 +49,36 @@ static double out_by_ejection(const void *row)
 	return ((const struct pool_row *)row)->capacity.n_ejected;
 }
 
+static double tunnels_open(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.open;
+}
+
+static double tunnels_begun(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.begun;
+}
+
+static double messages_in(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.messages_in;
+}
+
+static double messages_out(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.messages_out;
+}
+
+static double bytes_in(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.bytes_in;
+}
+
+static double bytes_out(const void *row)
+{
+	return (double)((const struct pool_row *)row)->tunnels.bytes_out;
+}
+
 static const struct family pool_families[] = {
 	{ .name = "sluice_pool_servers",
 		.type = "gauge",
@@ -65,6 +96,30 @@ static const struct family pool_families[] = {
 		.type = "gauge",
 		.help = "Servers that are out because of failures in a row.",
 		.value = out_by_ejection },
+	{ .name = "sluice_pool_tunnels_open",
+		.type = "gauge",
+		.help = "Tunnels (WebSocket) to the pool's servers, open now.",
+		.value = tunnels_open },
+	{ .name = "sluice_pool_tunnels_total",
+		.type = "counter",
+		.help = "Tunnels to the pool's servers that began.",
+		.value = tunnels_begun },
+	{ .name = "sluice_pool_tunnel_received_messages_total",
+		.type = "counter",
+		.help = "Messages from clients through tunnels to the pool.",
+		.value = messages_in },
+	{ .name = "sluice_pool_tunnel_sent_messages_total",
+		.type = "counter",
+		.help = "Messages to clients through tunnels to the pool.",
+		.value = messages_out },
+	{ .name = "sluice_pool_tunnel_received_bytes_total",
+		.type = "counter",
+		.help = "Bytes from clients through tunnels to the pool.",
+		.value = bytes_in },
+	{ .name = "sluice_pool_tunnel_sent_bytes_total",
+		.type = "counter",
+		.help = "Bytes to clients through tunnels to the pool.",
+		.value = bytes_out },
 };
 
 void metrics_take_pool(void *row, const struct pool *p)
@@ -76,6 +131,9 @@ void metrics_take_pool(void *row, const struct pool *p)
 	r->labels.text = label.p;
 	r->capacity = pool_capacity(p, false);
 	r->servers = pool_n_servers(p);
+	r->tunnels = (struct tunnel_counts){ .begun = 0 };
+	for (size_t i = 0; i < r->servers; i++)
+		server_add_tunnels(pool_server(p, i), &r->tunnels);
 }
 
 const struct group metrics_pools = {

@@ -162,6 +162,7 @@ static struct json *guard_json(const struct admin_migration *m, unsigned i)
 	json_put_real(j, "promote", guard_promote(g));
 	json_put_bool(j, "proven", g->proven);
 	json_put_int(j, "needs", still_needed(g));
+	json_put_real(j, "cap_rps", g->p.cap_rps);
 	return j;
 }
 

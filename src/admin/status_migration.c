@@ -110,6 +110,8 @@ static struct json *pool_json(const struct admin_migration *m, enum side side,
 	json_put_real(j, "p95_ms", in_ms(m->window[side].p95_us));
 	json_put_real(j, "p99_ms", in_ms(m->window[side].p99_us));
 	json_put_int(j, "samples", (int64_t)m->window[side].samples);
+	json_put_int(j, "user_requests", (int64_t)m->window[side].user_requests);
+	json_put_int(j, "user_errors", (int64_t)m->window[side].user_errors);
 	json_put(j, "tunnels", tunnels_json(counts, side));
 	json_put(j, "servers", servers_json(p));
 	return j;
@@ -161,11 +163,14 @@ struct json *status_migration(const struct admin_migration *m)
 		percent_of_ppm(migration_effective_ppm(m->live)));
 	json_put_int(j, "generation", (int64_t)m->generation);
 	json_put_bool(j, "latched", shift_is_latched(m->state->phase));
+	json_put_bool(j, "hard", migration_is_hard(m->live));
 	put_plan(j, m);
 	json_put(j, "guard", status_guards(m));
 	json_put(pools, "legacy", pool_json(m, SIDE_LEGACY, &counts));
 	json_put(pools, "new", pool_json(m, SIDE_NEW, &counts));
 	json_put(j, "pools", pools);
+	json_put_int(j, "rescued", (int64_t)m->rescued);
+	json_put_int(j, "spilled", (int64_t)m->spilled);
 	json_put_int(j, "window_ms", m->window_ms);
 	put_last(j, m);
 	return j;

@@ -59,7 +59,6 @@ static int try_listener(const struct config_listener *l, struct err *err)
 static int try_pool(const struct config_pool *p, struct err *err)
 {
 	struct net_tls *tls = NULL;
-
 	const struct net_tls_client s = {
 		.ca_file = p->tls_ca_file,
 		.verify = p->tls_verify,

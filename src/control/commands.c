@@ -27,13 +27,20 @@ static void say(struct admin_reply *out, unsigned status, const struct track *t)
 	out->generation = t->m.generation;
 }
 
+/* What lives on after a cutback lives on for a reason, which the next reader of the
+ * journal wants to find: whether --hard closed it. */
+static const char *hard_text(const struct admin_request *q)
+{
+	return q->hard ? ", hard: what is open to new is closed" : "";
+}
+
 static void reason_of(char out[static REASON_SIZE], enum shift_reason why,
 	const struct admin_request *q)
 {
 	const char *said = or_empty(q->reason);
 
-	(void)snprintf(out, REASON_SIZE, "%s%s%s", shift_reason_text(why),
-		said[0] ? ": " : "", said);
+	(void)snprintf(out, REASON_SIZE, "%s%s%s%s", shift_reason_text(why),
+		hard_text(q), said[0] ? ": " : "", said);
 }
 
 static void refuse(struct control *c, struct track *t, const struct admin_request *q,
@@ -94,8 +101,8 @@ static void obey(struct control *c, struct track *t, const struct admin_request 
 	if (change->changed)
 		done_text(t, from, out);
 	else
-		(void)snprintf(out->text, sizeof(out->text), "%s: %s", track_name(t),
-			shift_reason_text(change->reason));
+		(void)snprintf(out->text, sizeof(out->text), "%s: %s%s", track_name(t),
+			shift_reason_text(change->reason), hard_text(q));
 }
 
 static bool is_outdated(const struct track *t, const struct admin_request *q)
@@ -183,6 +190,7 @@ static void command_all(
 	struct control *c, const struct admin_request *q, struct admin_reply *out)
 {
 	const char *said = or_empty(q->reason);
+	char reason[REASON_SIZE];
 
 	if (q->command != COMMAND_CUTBACK) {
 		out->status = 400;
@@ -191,11 +199,14 @@ static void command_all(
 			shift_command_text(q->command));
 		return;
 	}
+	(void)snprintf(reason, sizeof(reason), "%s%s",
+		said[0] ? said : "a person asked", hard_text(q));
 	live_cutback_all(c->live);
-	cutback_all(c, or_empty(q->actor), said[0] ? said : "a person asked");
+	cutback_all(c, or_empty(q->actor), reason);
 	out->status = 200;
 	(void)snprintf(out->text, sizeof(out->text),
-		"all %zu migrations are cut back to legacy", c->n_tracks);
+		"all %zu migrations are cut back to legacy%s", c->n_tracks,
+		hard_text(q));
 }
 
 /* Before the latch, so that no tunnel is asked politely first; resume ends both. */

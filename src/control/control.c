@@ -123,7 +123,7 @@ static void begin(struct control *c)
 		cutback_all(c, "signal",
 			"a cutback that was not finished before the start");
 	journal_start(c->journal);
-	c->ticker = net_ticker_new(c->loop, 100, NET_FIRST, tick, c);
+	c->ticker = net_ticker_new(c->loop, TICK_MS, NET_FIRST, tick, c);
 	net_wake(c->waker); /* for signals that came before it */
 }
 

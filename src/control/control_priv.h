@@ -2,10 +2,10 @@
  * control_priv - the one struct control, and what its files do for each other.
  *
  * control.c opens and closes everything, store.c the journal and the live file, which
- * sole.c keeps for one process;
- * tracks.c keeps a track for each migration; tick.c asks its engine ten times a
- * second; act.c is the only place where a state changes; record.c writes it down;
- * reload.c, signals.c and commands.c bring the wishes of people; view.c shows.
+ * sole.c keeps for one process; tracks.c keeps a track for each migration; tick.c asks
+ * its engine ten times a second; act.c is the only place where a state changes;
+ * record.c writes it down; reload.c, signals.c and commands.c bring the wishes of
+ * people; view.c shows.
  */
 #ifndef SLUICE_CONTROL_PRIV_H
 #define SLUICE_CONTROL_PRIV_H
@@ -35,7 +35,7 @@ struct proxy;
 struct snapshot;
 struct window;
 
-enum { WHOLE_PPM = 1000000, ACTOR_SIZE = 96, REASON_SIZE = 768 };
+enum { ACTOR_SIZE = 96, REASON_SIZE = 768 };
 
 /* The last decision of a migration, with texts of its own. */
 struct kept_decision {
@@ -145,7 +145,7 @@ int keep_words(struct control *c, const struct config *config, struct err *err);
 /* --- tracks.c ------------------------------------------------------------ */
 
 /* The migrations of c->snapshot: tracks that stay keep all they know, new ones begin
- * by S2, those that left go to the shelf. actor: who loaded the file. */
+ * by S2, those that left go to the shelf. */
 void tracks_follow(struct control *c);
 /* What the file now wishes and did not before (S1, S7, S42), each a decision. */
 void tracks_hear_file(struct control *c);
@@ -171,6 +171,8 @@ void window_free(struct window *w);
 
 /* --- tick.c, held.c ------------------------------------------------------ */
 
+enum { TICK_MS = 100 };
+
 void tick(void *arg);
 struct beat { /* one tick's time */
 	uint64_t now_ms;
@@ -179,8 +181,8 @@ struct beat { /* one tick's time */
 };
 enum shift_reason held_reason(
 	const struct control *c, struct track *t, const struct beat *b);
-/* PostgreSQL is away for longer than the grace. */
-bool held_by_outage(const struct control *c, uint64_t now_ms);
+/* PostgreSQL is away for longer than the grace, and on_outage is revert. */
+bool outage_reverts(const struct control *c, uint64_t now_ms);
 
 /* --- act.c: order of effect and record ----------------------------------- */
 
@@ -220,7 +222,6 @@ void reload(struct control *c);
 
 void signals_open(struct control *c);
 void signals_close(void);
-void drain(struct control *c);
 
 /* --- commands.c, view.c: what admin asks --------------------------------- */
 

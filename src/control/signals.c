@@ -1,6 +1,6 @@
 /*
- * signals - what the kernel brings: SIGHUP reloads, SIGUSR1 cuts back, SIGTERM and
- * SIGINT drain (a second one stops at once).
+ * signals - what the kernel brings: SIGHUP reloads, SIGUSR1 cuts back, SIGTERM,
+ * SIGINT and SIGQUIT drain (a second one stops at once).
  *
  * The handler of SIGUSR1 sets the word that every data thread reads, by itself: a
  * cutback works while control stands still. All else is done here on the loop.
@@ -49,7 +49,7 @@ static void on_drained(void *arg)
 	net_loop_stop(c->loop);
 }
 
-void drain(struct control *c)
+static void drain(struct control *c)
 {
 	if (c->draining) {
 		log_warn("stopping at once", "");
@@ -77,7 +77,7 @@ static void on_wake(void *arg)
 
 void signals_open(struct control *c)
 {
-	static const int caught[] = { SIGUSR1, SIGHUP, SIGTERM, SIGINT };
+	static const int caught[] = { SIGUSR1, SIGHUP, SIGTERM, SIGINT, SIGQUIT };
 	struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
 	c->waker = net_waker_new(c->loop, on_wake, c);

@@ -28,9 +28,8 @@ static int refuse(int fd, const char *journal, struct err *err)
 	n = pread(fd, pid, sizeof(pid) - 1, 0);
 	pid[n > 0 ? n : 0] = '\0';
 	return err_set(err, ERR_SYSTEM,
-		"journal.path %s: another sluice keeps it (process %ld): stop that "
-		"one, "
-		"or give this one a journal of its own",
+		"journal.path %s: another sluice keeps it (process %ld): "
+		"stop that one, or give this one a journal of its own",
 		journal, strtol(pid, NULL, 10));
 }
 
@@ -54,8 +53,7 @@ int sole_take(struct control *c, const char *journal, struct err *err)
 	if (fd == -1)
 		return err_set(err, ERR_SYSTEM,
 			"journal.path %s: %s: its folder must exist, and this user "
-			"must "
-			"be able to write there",
+			"must be able to write there",
 			journal, strerror(why));
 	if (lock(fd, journal, err) != 0) {
 		(void)close(fd);

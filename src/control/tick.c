@@ -17,7 +17,7 @@
 
 #include "control_priv.h"
 
-enum { TICK_MS = 100, GAP_MS = 2000, TAINT_MS = 2000, LAG_TICKS = 300 };
+enum { GAP_MS = 2000, TAINT_MS = 2000, LAG_TICKS = 300 };
 
 /* --- time ---------------------------------------------------------------- */
 
@@ -152,8 +152,8 @@ static const char *action_of(enum shift_reason why)
 	return why == WHY_TIMED_OUT ? "timeout" : "revert";
 }
 
-/* "nothing on new answers right: 24 failed attempts in a row ..., none good (first one
- * 0.3 s ago)" */
+/* "nothing on new answers right: 24 failed attempts in a row over 3 ticks, none good (the
+ * first one 0.3 s ago)" */
 static void reason_of(const struct control *c, const struct track *t,
 	enum shift_reason why, char out[static REASON_SIZE])
 {
@@ -251,7 +251,7 @@ static void tick_track(struct control *c, struct track *t, const struct beat *b)
 	move_pivot(t, &s);
 	note_floor(t, b->now_ms);
 	note_bad(t);
-	if (held_by_outage(c, b->now_ms))
+	if (outage_reverts(c, b->now_ms))
 		revert_by_outage(c, t);
 	decide(c, t, &s);
 }

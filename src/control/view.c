@@ -24,7 +24,11 @@ static void view_window(const struct track *t, struct admin_migration *out)
 		out->window[s].p95_us = w->p95_us;
 		out->window[s].p99_us = w->p99_us;
 		out->window[s].samples = w->samples;
+		out->window[s].user_requests = w->requests;
+		out->window[s].user_errors = w->user_errors;
 	}
+	out->rescued = t->view.rescued;
+	out->spilled = t->view.spilled;
 }
 
 static void migration(void *arg, size_t i, struct admin_migration *out)

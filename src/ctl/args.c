@@ -39,9 +39,16 @@ static bool names(const char *arg, size_t i)
 	       (arg[n] == '\0' || arg[n] == '=');
 }
 
+static const char *in_full(const char *arg)
+{
+	if (strcmp(arg, "-h") == 0)
+		return "--help";
+	return strcmp(arg, "-V") == 0 ? "--version" : arg;
+}
+
 static int take_option(struct args *a, char **argv, int *at, struct err *err)
 {
-	const char *arg = strcmp(argv[*at], "-h") == 0 ? "--help" : argv[*at];
+	const char *arg = in_full(argv[*at]);
 	const char *value = strchr(arg, '=');
 	size_t i = 0;
 

@@ -36,19 +36,18 @@ static enum ctl_exit read_status(const struct args *a, struct reply *r)
 	return done;
 }
 
-/* A generation of the migration called name, -1: there is none. */
-static int64_t find_generation(const struct json *status, const char *name)
+const struct json *ctl_migration(const struct json *status, const char *name)
 {
 	const struct json *all = json_get(status, "migrations");
 
 	for (size_t i = 0; i < json_count(all); i++) {
 		if (strcmp(json_text(json_at(all, i), "name", ""), name) == 0)
-			return json_int(json_at(all, i), "generation", -1);
+			return json_at(all, i);
 	}
-	return -1;
+	return NULL;
 }
 
-static enum ctl_exit no_such(const struct json *status, const char *name)
+enum ctl_exit ctl_complain_name(const struct json *status, const char *name)
 {
 	const struct json *all = json_get(status, "migrations");
 	char *list = mem_text("");
@@ -87,11 +86,11 @@ static enum ctl_exit put_generation(
 	done = read_status(a, &r);
 	if (done != CTL_DONE)
 		return done;
-	int64_t seen = find_generation(r.json, name);
-	if (seen < 0)
-		done = no_such(r.json, name);
+	const struct json *seen = ctl_migration(r.json, name);
+	if (seen == NULL)
+		done = ctl_complain_name(r.json, name);
 	else
-		json_put_int(body, "generation", seen);
+		json_put_int(body, "generation", json_int(seen, "generation", 0));
 	reply_fini(&r);
 	return done;
 }
@@ -152,6 +151,10 @@ static enum ctl_exit show_outcome(const struct json *body, const struct reply *r
 		return ctl_complain(CTL_FAILED, "%s: sluicectl resume %s",
 			json_text(r->json, "error", ""),
 			json_text(r->json, "migration", ""));
+	/* The hint is for those who speak HTTP. */
+	if (r->status == 404 || r->status == 409)
+		return ctl_complain(
+			CTL_FAILED, "%s", json_text(r->json, "error", r->text));
 	return ctl_complain_reply(r);
 }
 

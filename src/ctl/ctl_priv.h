@@ -71,6 +71,11 @@ enum ctl_exit ctl_complain(enum ctl_exit status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* What the daemon refused, with its hint. */
 enum ctl_exit ctl_complain_reply(const struct reply *r);
+/* That no migration is called name, and which there are. */
+enum ctl_exit ctl_complain_name(const struct json *status, const char *name);
+
+/* The migration called name in /v1/status; NULL: there is none. */
+const struct json *ctl_migration(const struct json *status, const char *name);
 
 /* --- show.c: texts for people ----------------------------------------------------- */
 
@@ -105,7 +110,9 @@ void grid_print(const struct grid *t, FILE *f, bool colours, size_t width);
 
 /* --- status_notes.c ------------------------------------------------------- */
 
-/* What stands below the table: everything that is not as it should be. */
+/* What stands below the table: everything that is not as it should be, of the process
+ * and of each migration. */
 void ctl_notes(const struct json *status, FILE *f);
+void ctl_migration_notes(const struct json *m, FILE *f);
 
 #endif

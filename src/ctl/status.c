@@ -2,7 +2,10 @@
  * sluicectl status: two lines a migration, legacy above new, and below the table what
  * is not as it should be.
  */
+#include <stdlib.h>
 #include <string.h>
+
+#include "sluice/base/mem.h"
 
 #include "ctl_priv.h"
 
@@ -193,23 +196,61 @@ static void print_last(const struct json *m)
 	putchar('\n');
 }
 
-static void print(const struct json *status)
+/* The table of n migrations. */
+static void print_table(const struct json *const *shown, size_t n)
 {
-	const struct json *all = json_get(status, "migrations");
 	size_t width = show_width();
 	bool wide = width == 0 || width >= WIDE;
 	struct grid *t = grid_new(columns, wide ? N_COLUMNS : N_COLUMNS - 1);
 
-	for (size_t i = 0; i < json_count(all); i++)
-		add_migration(t, json_at(all, i), wide);
-	if (json_count(all) > 0)
+	for (size_t i = 0; i < n; i++)
+		add_migration(t, shown[i], wide);
+	if (n > 0)
 		grid_print(t, stdout, show_colours(), wide ? width : 0);
 	else
 		puts("no migrations are configured");
 	grid_free(t);
-	for (size_t i = 0; !wide && i < json_count(all); i++)
-		print_last(json_at(all, i));
+	for (size_t i = 0; !wide && i < n; i++)
+		print_last(shown[i]);
+}
+
+static void print_all(const struct json *status)
+{
+	const struct json *all = json_get(status, "migrations");
+	size_t n = json_count(all);
+	const struct json **shown = mem_alloc((n + 1) * sizeof(*shown));
+
+	for (size_t i = 0; i < n; i++)
+		shown[i] = json_at(all, i);
+	print_table(shown, n);
 	ctl_notes(status, stdout);
+	for (size_t i = 0; i < n; i++)
+		ctl_migration_notes(shown[i], stdout);
+	free(shown);
+}
+
+static void print_one(const struct json *status, const struct json *m)
+{
+	print_table(&m, 1);
+	ctl_notes(status, stdout);
+	ctl_migration_notes(m, stdout);
+}
+
+static enum ctl_exit show_one(const struct args *a, const struct json *status)
+{
+	const struct json *m = ctl_migration(status, a->word[1]);
+	char *line;
+
+	if (m == NULL)
+		return ctl_complain_name(status, a->word[1]);
+	if (a->value[OPTION_JSON] == NULL) {
+		print_one(status, m);
+		return CTL_DONE;
+	}
+	line = json_print(m);
+	puts(line);
+	free(line);
+	return CTL_DONE;
 }
 
 enum ctl_exit verb_status(const struct args *a)
@@ -222,10 +263,12 @@ enum ctl_exit verb_status(const struct args *a)
 		return ctl_complain(CTL_UNREACHABLE, "%s", err.text);
 	if (r.status != 200 || r.json == NULL)
 		done = ctl_complain_reply(&r);
+	else if (a->n_words > 1)
+		done = show_one(a, r.json);
 	else if (a->value[OPTION_JSON] != NULL)
 		fputs(r.text, stdout);
 	else
-		print(r.json);
+		print_all(r.json);
 	reply_fini(&r);
 	return done;
 }

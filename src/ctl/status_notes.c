@@ -86,6 +86,113 @@ static void guard_notes(const char *name, const struct json *guard, FILE *f)
 	}
 }
 
+static bool is_latching(const char *action)
+{
+	return strcmp(action, "revert") == 0 || strcmp(action, "cutback") == 0;
+}
+
+/* What came after it, or a restart, hides in the table why it is latched. */
+static void latch_note(const char *name, const struct json *m, FILE *f)
+{
+	const struct json *last = json_get(m, "last_decision");
+	bool told = is_latching(json_text(last, "action", "")) &&
+		    strcmp(json_text(last, "phase_from", ""),
+			    json_text(last, "phase_to", "")) != 0;
+
+	note(f,
+		"%s is latched%s: all traffic is on legacy; sluicectl resume %s "
+		"clears the latch and moves nothing",
+		name, json_bool(m, "hard", false) ? " (hard)" : "", name);
+	if (!told)
+		note(f, "%s: why it is latched: sluicectl decisions --migration %s",
+			name, name);
+}
+
+static bool is_relative(const struct json *guard)
+{
+	const char *name = json_text(guard, "name", "");
+
+	return strcmp(name, "error_ratio") == 0 || strcmp(name, "p95_ratio") == 0;
+}
+
+/* The guard whose proof is farthest away; NULL: all have it. At 100 % legacy has
+ * nothing to compare with, and the relative ones are not asked (GUARD 9). */
+static const struct json *slowest_guard(const struct json *m)
+{
+	const struct json *all = json_get(json_get(m, "guard"), "guards");
+	bool alone = json_number(m, "weight_percent", 0) >= 100;
+	const struct json *slowest = NULL;
+
+	for (size_t i = 0; i < json_count(all); i++) {
+		const struct json *g = json_at(all, i);
+
+		if (strcmp(json_text(g, "mode", ""), "enforce") == 0 &&
+			!(alone && is_relative(g)) &&
+			json_int(g, "needs", 0) > json_int(slowest, "needs", 0))
+			slowest = g;
+	}
+	return slowest;
+}
+
+/* A step whose hold is over and that nothing holds waits for proof: for how much. */
+static void proof_note(const char *name, const struct json *m, FILE *f)
+{
+	const struct json *g = slowest_guard(m);
+	long long elapsed_ms = json_int(m, "step_elapsed_ms", 0);
+	double rps = json_number(json_get(json_get(m, "pools"), "new"), "rps", 0);
+	double counting = fmin(rps, json_number(g, "cap_rps", rps));
+	long long needs = json_int(g, "needs", 0);
+	char at_this_rate[64] = "";
+
+	if (elapsed_ms < json_int(m, "step_hold_ms", 0) || g == NULL)
+		return;
+	if (counting > 0)
+		(void)snprintf(at_this_rate, sizeof(at_this_rate),
+			", some %.0f s at this rate", ceil((double)needs / counting));
+	note(f,
+		"%s does not advance: after %lld s in its step %s needs about %lld "
+		"more good requests%s",
+		name, elapsed_ms / 1000, json_text(g, "name", ""), needs, at_this_rate);
+}
+
+static void plan_notes(const char *name, const struct json *m, FILE *f)
+{
+	const char *held = json_text(m, "held_text", NULL);
+
+	if (strcmp(json_text(m, "phase", ""), "running") == 0) {
+		if (held != NULL)
+			note(f, "%s does not advance: %s", name, held);
+		else
+			proof_note(name, m, f);
+	}
+	if (json_bool(m, "plan_pending", false))
+		note(f,
+			"%s: the file's plan is not the one that runs; abort and start "
+			"take the new one",
+			name);
+}
+
+/* ERRORS are of attempts: whether anybody saw them is another question. */
+static void user_notes(const char *name, const struct json *m, FILE *f)
+{
+	const struct json *pools = json_get(m, "pools");
+	long long legacy = json_int(json_get(pools, "legacy"), "user_errors", 0);
+	long long new_ = json_int(json_get(pools, "new"), "user_errors", 0);
+	long long rescued = json_int(m, "rescued", 0);
+	long long window_s = (json_int(m, "window_ms", 0) + 500) / 1000;
+
+	if (legacy + new_ > 0)
+		note(f,
+			"%s: users saw %lld errors of new and %lld of legacy in the "
+			"last %lld s; legacy rescued %lld requests of new",
+			name, new_, legacy, window_s, rescued);
+	else if (rescued > 0)
+		note(f,
+			"%s: no user saw an error in the last %lld s; legacy rescued "
+			"%lld requests of new",
+			name, window_s, rescued);
+}
+
 static long long tunnels_of(const struct json *m, const char *side)
 {
 	const struct json *pool = json_get(json_get(m, "pools"), side);
@@ -107,27 +214,18 @@ static void tunnel_notes(const char *name, const struct json *m, FILE *f)
 			legacy, new_);
 }
 
-static void migration_notes(const struct json *m, FILE *f)
+void ctl_migration_notes(const struct json *m, FILE *f)
 {
 	const char *name = json_text(m, "name", "");
-	const char *held = json_text(m, "held_text", NULL);
 	double weight = json_number(m, "weight_percent", 0);
 	double effective = json_number(m, "effective_percent", weight);
 
 	if (json_bool(m, "latched", false))
-		note(f,
-			"%s is latched: all traffic is on legacy; sluicectl resume %s "
-			"clears the latch and moves nothing",
-			name, name);
+		latch_note(name, m, f);
 	else if (fabs(effective - weight) > 0.00005)
 		note(f, "%s: %g %% in effect, not %g %%", name, effective, weight);
-	if (held != NULL && strcmp(json_text(m, "phase", ""), "running") == 0)
-		note(f, "%s does not advance: %s", name, held);
-	if (json_bool(m, "plan_pending", false))
-		note(f,
-			"%s: the file's plan is not the one that runs; abort and start "
-			"take the new one",
-			name);
+	plan_notes(name, m, f);
+	user_notes(name, m, f);
 	guard_notes(name, json_get(m, "guard"), f);
 	tunnel_notes(name, m, f);
 	server_notes(json_get(json_get(m, "pools"), "legacy"), f);
@@ -136,10 +234,6 @@ static void migration_notes(const struct json *m, FILE *f)
 
 void ctl_notes(const struct json *status, FILE *f)
 {
-	const struct json *all = json_get(status, "migrations");
-
 	process_notes(json_get(status, "process"), f);
 	journal_notes(json_get(status, "journal"), f);
-	for (size_t i = 0; i < json_count(all); i++)
-		migration_notes(json_at(all, i), f);
 }

@@ -22,11 +22,16 @@ static const struct verb {
 	enum ctl_exit (*run)(const struct args *a);
 } verbs[] = {
 	{ .name = "status",
-		.takes = "[--json]",
+		.takes = "[NAME] [--json]",
 		.line = "show every migration, both pools, the evidence, what is wrong",
-		.more = "EVIDENCE is what speaks against new; at 100 % all traffic "
+		.more = "RPS, ERRORS and percentiles are of attempts at the pool's "
+			"servers in the last\n"
+			"five to ten seconds; what legacy rescued is an error of new "
+			"and none of users.\n"
+			"EVIDENCE is what speaks against new; at 100 % all traffic "
 			"goes back to\n"
 			"legacy. A ~ marks percentiles of fewer than 200 requests.",
+		.max = 1,
 		.options = EVERYWHERE | BIT(OPTION_JSON),
 		.run = verb_status },
 	{ .name = "weight",

@@ -34,8 +34,25 @@ static void migration(void *arg, size_t i, struct admin_migration *out)
 		.generation = 7,
 		.held = WHY_SPILL,
 		.window_ms = 10000,
-		.window[SIDE_LEGACY] = { 750, 3, 12000, 40000, 80500, 750 },
-		.window[SIDE_NEW] = { 250, 0, 11000, 39000, 79000, 250 },
+		.window[SIDE_LEGACY] = {
+			.requests = 750,
+			.errors = 3,
+			.p50_us = 12000,
+			.p95_us = 40000,
+			.p99_us = 80500,
+			.samples = 750,
+			.user_requests = 748,
+			.user_errors = 2,
+		},
+		.window[SIDE_NEW] = {
+			.requests = 250,
+			.p50_us = 11000,
+			.p95_us = 39000,
+			.p99_us = 79000,
+			.samples = 250,
+			.user_requests = 243,
+		},
+		.rescued = 7,
 		.last = s->last.action != NULL ? &s->last : NULL,
 	};
 }

@@ -89,6 +89,7 @@ Test(status, a_quiet_guard_says_that_there_is_nothing_against_new)
 	cr_assert_str_eq(json_text(guard(0), "text", ""),
 		"0 %: nothing against new (limit 1 %)");
 	cr_assert_eq(json_int(guard(0), "needs", 0), 431);
+	cr_assert_float_eq(json_number(guard(0), "cap_rps", 0), 100, 1e-9);
 }
 
 Test(status, a_guard_with_evidence_says_from_what_and_since_when)
@@ -148,6 +149,21 @@ Test(status, a_fired_guard_is_a_breach_at_100_percent)
 	cr_assert_eq(json_int(guard(0), "bar_percent", 0), 100);
 	cr_assert(strstr(json_text(guard(0), "text", ""), " within ") != NULL);
 	cr_assert_null(json_text(guard(0), "since", NULL));
+}
+
+Test(status, what_users_saw_is_told_apart_from_attempts)
+{
+	site = site_open(1);
+
+	ask();
+
+	const struct json *pools = json_get(migration(0), "pools");
+	const struct json *legacy = json_get(pools, "legacy");
+	cr_assert_eq(json_int(legacy, "user_requests", 0), 748);
+	cr_assert_eq(json_int(legacy, "user_errors", 0), 2);
+	cr_assert_eq(json_int(json_get(pools, "new"), "user_errors", -1), 0);
+	cr_assert_eq(json_int(migration(0), "rescued", 0), 7);
+	cr_assert_eq(json_int(migration(0), "spilled", -1), 0);
 }
 
 Test(status, the_last_decision_is_there_without_its_evidence)

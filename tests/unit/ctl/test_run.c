@@ -4,138 +4,12 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <criterion/redirect.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "sluice/base/mem.h"
-#include "sluice/ctl.h"
+#include "scene.h"
 
-enum { MAX_TURNS = 4 };
-
-/* Answers one connection after the other, in this order. */
-static struct daemon {
-	char folder[64], socket[80];
-	int fd;
-	pthread_t thread;
-	const char *answer[MAX_TURNS]; /* the bytes; NULL: the end */
-	char request[MAX_TURNS][2048];
-	bool started;
-} d;
-
-static void setup(void)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-	d = (struct daemon){ .folder = "/tmp/sluice-ctl-XXXXXX" };
-	cr_assert_not_null(mkdtemp(d.folder));
-	snprintf(d.socket, sizeof(d.socket), "%s/sock", d.folder);
-	memcpy(un.sun_path, d.socket, strlen(d.socket));
-	d.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert_eq(bind(d.fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	cr_assert_eq(listen(d.fd, 8), 0);
-	setenv("SLUICE_SOCKET", d.socket, 1);
-	cr_redirect_stdout();
-	cr_redirect_stderr();
-}
-
-static bool is_whole(const char *request)
-{
-	const char *end = strstr(request, "\r\n\r\n");
-	const char *length = strstr(request, "Content-Length: ");
-
-	return end != NULL && strlen(end + 4) >= strtoul(length + 16, NULL, 10);
-}
-
-static void serve_one(size_t turn)
-{
-	int fd = accept(d.fd, NULL, NULL);
-	size_t n = 0;
-
-	while (!is_whole(d.request[turn])) {
-		ssize_t got = recv(
-			fd, d.request[turn] + n, sizeof(d.request[turn]) - 1 - n, 0);
-
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	(void)send(fd, d.answer[turn], strlen(d.answer[turn]), MSG_NOSIGNAL);
-	close(fd);
-}
-
-static void *serve(void *arg)
-{
-	(void)arg;
-	for (size_t i = 0; i < MAX_TURNS && d.answer[i] != NULL; i++)
-		serve_one(i);
-	return NULL;
-}
-
-static void start(void)
-{
-	d.started = true;
-	cr_assert_eq(pthread_create(&d.thread, NULL, serve, NULL), 0);
-}
-
-static void teardown(void)
-{
-	close(d.fd);
-	unlink(d.socket);
-	rmdir(d.folder);
-}
-
-TestSuite(run, .init = setup, .fini = teardown, .timeout = 60);
-
-/* Up to five words behind the program's name. */
-static enum ctl_exit run(const char *line)
-{
-	char *text = mem_text(line);
-	char *argv[12] = { "sluicectl" };
-	int argc = 1;
-	enum ctl_exit done;
-
-	for (char *w = strtok(text, "|"); w != NULL; w = strtok(NULL, "|"))
-		argv[argc++] = w;
-	done = ctl_run(argc, argv);
-	if (d.started)
-		pthread_join(d.thread, NULL);
-	free(text);
-	fflush(stdout);
-	fflush(stderr);
-	return done;
-}
-
-static char *all_of(FILE *f)
-{
-	static char text[16384];
-
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-	return text;
-}
-
-static void assert_out_has(const char *what)
-{
-	char *text = all_of(cr_get_redirected_stdout());
-
-	cr_assert(strstr(text, what) != NULL, "%s", text);
-}
-
-static void assert_err_has(const char *what)
-{
-	char *text = all_of(cr_get_redirected_stderr());
-
-	cr_assert(strstr(text, what) != NULL, "%s", text);
-}
-
-#define OK "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-#define CONFLICT "HTTP/1.1 409 Conflict\r\nConnection: close\r\n\r\n"
-#define ONE OK "{\"migrations\":[{\"name\":\"api\",\"generation\":5}]}"
-#define TWO OK "{\"migrations\":[{\"name\":\"api\"},{\"name\":\"shop\"}]}"
+TestSuite(run, .init = scene_open, .fini = scene_close, .timeout = 60);
 
 Test(run, a_change_carries_the_generation_that_was_read_before)
 {
@@ -285,90 +159,24 @@ ParameterizedTest(struct garbage *g, run, what_answers_nonsense_is_no_daemon)
 	cr_assert_eq(run("status"), CTL_UNREACHABLE);
 }
 
-Test(run, status_of_garbled_json_is_a_failure)
+Test(run, a_refusal_is_told_in_words_of_sluicectl)
 {
-	d.answer[0] = OK "{\"migrations\":";
+	d.answer[0] = ONE;
+	d.answer[1] = CONFLICT "{\"error\":\"api: pause refused\",\"hint\":\"GET /x\","
+			       "\"generation\":5,\"phase\":\"idle\"}";
 	start();
 
-	cr_assert_eq(run("status"), CTL_FAILED);
+	cr_assert_eq(run("pause|api"), CTL_FAILED);
+
+	char *text = all_of(cr_get_redirected_stderr());
+	cr_assert_str_eq(text, "sluicectl: api: pause refused\n");
 }
 
-#define FULL_STATUS                                                                   \
-	OK "{\"process\":{\"ready\":true,\"running_is_file\":false,\"reload_error\":" \
-	   "\"x.conf:3: bad\",\"config_file\":\"x.conf\"},\"journal\":{\"forward\":"  \
-	   "\"away\",\"away_since\":\"T\",\"waiting\":7,\"trouble\":\"refused\"},"    \
-	   "\"migrations\":[{\"name\":\"api\",\"phase\":\"reverted\","                \
-	   "\"weight_percent\":0,\"latched\":true,\"generation\":5,\"guard\":{"       \
-	   "\"guards\":[{\"name\":\"error_rate\",\"bar_percent\":63,\"text\":"        \
-	   "\"63 %: 37 of 210 bad\"}]},\"pools\":{\"legacy\":{\"name\":\"old\","      \
-	   "\"healthy\":2,\"servers_total\":2,\"rps\":75.25,\"error_percent\":0.4,"   \
-	   "\"p50_ms\":12,\"p95_ms\":40,\"p99_ms\":1500,\"samples\":750},\"new\":{"   \
-	   "\"name\":\"new\",\"healthy\":0,\"servers_total\":1,\"samples\":0,"        \
-	   "\"servers\":[{\"address\":\"127.0.0.1:1\",\"health\":\"down\","           \
-	   "\"reason\":\"status 500\"}]}},\"last_decision\":{\"action\":\"revert\","  \
-	   "\"from_percent\":25,\"to_percent\":0,\"actor\":\"guard\",\"reason\":"     \
-	   "\"bad \\u001b[31mred\",\"time\":\"2026-01-01T00:00:00.000000Z\"}}]}"
-
-Test(run, status_is_a_table_with_notes)
+Test(run, the_version_is_told_by_either_option)
 {
-	d.answer[0] = FULL_STATUS;
-	start();
+	cr_assert_eq(run("-V"), CTL_DONE);
 
-	cr_assert_eq(run("status"), CTL_DONE);
-
-	char *text = all_of(cr_get_redirected_stdout());
-	cr_assert(strstr(text, "MIGRATION  PHASE ") == text, "%s", text);
-	cr_assert(strstr(text, "api        reverted     0 %  legacy (old)") != NULL,
-		"%s", text);
-	cr_assert(strstr(text, "1.50 s") != NULL, "%s", text);
-	cr_assert(strstr(text, "[######....]  63 %") != NULL, "%s", text);
-	cr_assert(strstr(text, "revert 25 % -> 0 % by guard") != NULL, "%s", text);
-	cr_assert(
-		strstr(text, "running configuration is not the file: x.conf:3: bad") !=
-			NULL,
-		"%s", text);
-	cr_assert(strstr(text, "7 rows wait") != NULL, "%s", text);
-	cr_assert(strstr(text, "sluicectl resume api") != NULL, "%s", text);
-	cr_assert(strstr(text, "127.0.0.1:1 of pool new is down: status 500") != NULL,
-		"%s", text);
-	cr_assert(strchr(text, '\033') == NULL, "no control characters, no colours");
-}
-
-Test(run, status_on_a_narrow_terminal_tells_the_last_decision_below)
-{
-	setenv("COLUMNS", "100", 1);
-	d.answer[0] = FULL_STATUS;
-	start();
-
-	cr_assert_eq(run("status"), CTL_DONE);
-
-	char *text = all_of(cr_get_redirected_stdout());
-	cr_assert(strstr(text, "LAST DECISION") == NULL, "%s", text);
-	cr_assert(strstr(text, "\nlast: api: revert 25 % -> 0 % by guard, ") != NULL,
-		"%s", text);
-	cr_assert(strstr(text, " ago: bad ?[31mred\n") != NULL, "%s", text);
-}
-
-Test(run, no_line_of_a_table_ends_with_blanks)
-{
-	d.answer[0] = OK "{\"migrations\":[{\"name\":\"api\",\"phase\":\"idle\"}]}";
-	start();
-
-	cr_assert_eq(run("status"), CTL_DONE);
-
-	char *text = all_of(cr_get_redirected_stdout());
-	cr_assert(strstr(text, "api        idle") != NULL, "%s", text);
-	cr_assert(strstr(text, " \n") == NULL, "%s", text);
-}
-
-Test(run, status_json_is_what_the_daemon_said)
-{
-	d.answer[0] = TWO;
-	start();
-
-	cr_assert_eq(run("status|--json"), CTL_DONE);
-
-	assert_out_has("{\"migrations\":[{\"name\":\"api\"},{\"name\":\"shop\"}]}");
+	assert_out_has("sluicectl ");
 }
 
 Test(run, decisions_are_asked_for_with_all_that_was_said)
