@@ -39,7 +39,7 @@ class Attacker:
     def __init__(self, address):
         self.address = address
         self.socket = None
-        self.turn = 0
+        self.turn = self.dropped = 0
 
     def begin(self):
         self.socket = socket.socket()
@@ -48,6 +48,7 @@ class Attacker:
         self.socket.settimeout(5)
         self.socket.connect(self.address)
         self.socket.setblocking(False)
+        self.dropped = 0
         self.say(self.first)
 
     def say(self, data):
@@ -56,8 +57,9 @@ class Attacker:
 
     def go_on(self):
         if self.drops:
-            at = self.turn % len(self.drops)
+            at = self.dropped % len(self.drops)
             self.say(self.drops[at:at + 1])
+            self.dropped += 1
 
     def end(self):
         if self.socket is not None:
@@ -93,7 +95,7 @@ class Silent(Attacker):
 
 class Fragments(Attacker):
     hello = client_hello()
-    first, drops = hello[:1], hello
+    first, drops = hello[:1], hello[1:]
 
 
 class Oversize(Attacker):
