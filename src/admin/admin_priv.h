@@ -164,7 +164,7 @@ void metrics_take_server(void *row, const struct server *s);
 
 /* --- metrics_hist.c: from hist's fine buckets to Prometheus' few ---------- */
 
-enum { METRICS_BUCKETS = 15 };
+enum { METRICS_BUCKETS = 18 };
 extern const double metrics_bound_s[METRICS_BUCKETS];
 
 struct scale *scale_new(void);

@@ -1,5 +1,5 @@
 /*
- * hist has 1,344 fine buckets, Prometheus gets fifteen. Which belongs where is asked
+ * hist has 1,344 fine buckets, Prometheus gets eighteen. Which belongs where is asked
  * of hist itself, once: a view with one sample in bucket b has b's value as quantile.
  */
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 
 #include "admin_priv.h"
 
-const double metrics_bound_s[METRICS_BUCKETS] = { 0.001, 0.0025, 0.005, 0.01, 0.025,
-	0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30 };
+const double metrics_bound_s[METRICS_BUCKETS] = { 0.0001, 0.00025, 0.0005, 0.001,
+	0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30 };
 
 struct scale {
 	double value_s[HIST_BUCKETS];

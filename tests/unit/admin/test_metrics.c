@@ -174,6 +174,7 @@ Test(metrics, tell_weight_phase_and_evidence_of_a_migration)
 Test(metrics, count_latencies_into_seconds)
 {
 	open_with(1);
+	migration_latency(site->migrations[0], 0, SIDE_NEW, 200);
 	migration_latency(site->migrations[0], 0, SIDE_NEW, 3000);
 	migration_latency(site->migrations[0], 1, SIDE_NEW, 40000);
 	migration_latency(site->migrations[0], 1, SIDE_NEW, 60000000);
@@ -182,13 +183,15 @@ Test(metrics, count_latencies_into_seconds)
 
 #define LATENCY "sluice_migration_latency_seconds"
 #define NEW "migration=\"m0\",side=\"new\""
-	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.0025\"}"), 0);
-	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.005\"}"), 1);
-	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.05\"}"), 2);
-	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"30\"}"), 2);
-	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"+Inf\"}"), 3);
-	cr_assert_eq(value_of(LATENCY "_count{" NEW "}"), 3);
-	cr_assert_float_eq(value_of(LATENCY "_sum{" NEW "}"), 60.043, 0.6);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.0001\"}"), 0);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.00025\"}"), 1);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.0025\"}"), 1);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.005\"}"), 2);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"0.05\"}"), 3);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"30\"}"), 3);
+	cr_assert_eq(value_of(LATENCY "_bucket{" NEW ",le=\"+Inf\"}"), 4);
+	cr_assert_eq(value_of(LATENCY "_count{" NEW "}"), 4);
+	cr_assert_float_eq(value_of(LATENCY "_sum{" NEW "}"), 60.0432, 0.6);
 }
 
 Test(metrics, count_what_each_side_did)
