@@ -20,7 +20,7 @@ from waiting import PATIENCE, wait_for
 GET = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 CROWD = 200
 # Far above what a request takes on a busy machine, far below what starving looks like.
-SLOW = 1.0 * PATIENCE
+SLOW = 2.0 * PATIENCE
 
 
 @contextlib.contextmanager
