@@ -1,10 +1,12 @@
-# sluice_room(NAME SOURCES a.c b.c LINKS base PkgConfig::X): one static library.
+# sluice_room(NAME SOURCES a.c part/b.c LINKS base PkgConfig::X): one static library. Its
+# private headers are named from the room's own folder, whichever part includes them.
 function(sluice_room name)
 	cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS" ${ARGN})
 	add_library(sluice_${name} STATIC ${ROOM_SOURCES})
 	set_target_properties(sluice_${name} PROPERTIES
 		INTERPROCEDURAL_OPTIMIZATION ${SLUICE_LTO})
-	target_include_directories(sluice_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include)
+	target_include_directories(sluice_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include
+		PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 	foreach(link ${ROOM_LINKS})
 		if(TARGET sluice_${link})
 			target_link_libraries(sluice_${name} PUBLIC sluice_${link})

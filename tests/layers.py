@@ -18,7 +18,8 @@ LINK = re.compile(r"[\w:.-]+")
 class Table:
     """layers.txt, read."""
 
-    def __init__(self, path):
+    def __init__(self, path, src):
+        self.src = src
         self.rooms, self.outside, self.system = {}, [], []
         for number, line in enumerate(path.read_text().splitlines(), 1):
             kind, _, rest = line.split("#")[0].strip().partition(" ")
@@ -46,9 +47,9 @@ class Table:
         if header.startswith("sluice/"):
             return self.about_room(room, room_of_header(header))
         if quote == '"':
-            if header.endswith("_priv.h") and "/" not in header:
+            if header.endswith("_priv.h") and (self.src / room / header).is_file():
                 return None
-            return f"a private header is a room's own: {room}_priv.h, or IDEA_priv.h"
+            return f"a private header is a room's own, named from src/{room}: IDEA_priv.h"
         return self.about_outside(room, header)
 
     def about_room(self, room, other):
@@ -105,7 +106,7 @@ def link_breaches(root, table):
 def main():
     here = pathlib.Path(__file__).resolve().parent
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here.parent
-    table = Table(here / "layers.txt")
+    table = Table(here / "layers.txt", root / "src")
     files = len(list(sources(root)))
     breaches = [*include_breaches(root, table), *link_breaches(root, table)]
     for breach in breaches:
