@@ -10,8 +10,7 @@
 #include <time.h>
 
 #include "sluice/base/span.h"
-
-#define US_PER_S UINT64_C(1000000)
+#include "sluice/base/units.h"
 
 /* The last moment that has a year of four digits: 9999-12-31T23:59:59. */
 #define LAST_S UINT64_C(253402300799)

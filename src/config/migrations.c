@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "sluice/base/buf.h"
+#include "sluice/base/units.h"
 
 #include "config_priv.h"
-
-enum { PPM = 1000000 };
 
 static void pool_preset(const struct key *k, void *base)
 {

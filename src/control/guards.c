@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-enum { WHOLE_PPM = 1000000 };
+#include "sluice/base/units.h"
 
 const char *guard_kind_name(enum guard_kind k)
 {
@@ -187,7 +187,7 @@ void guards_ask(struct engine *e, uint32_t new_ppm)
 {
 	e->asked = 0;
 	for (unsigned i = 0; i < e->n_guards; i++) {
-		if (!e->guard[i].p.relative || new_ppm < WHOLE_PPM)
+		if (!e->guard[i].p.relative || new_ppm < PPM)
 			e->asked |= UINT32_C(1) << i;
 	}
 }

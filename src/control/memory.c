@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "sluice/base/json.h"
+#include "sluice/base/units.h"
 
-enum { VERSION = 1, WHOLE_PPM = 1000000 };
+enum { VERSION = 1 };
 
 /* --- JSON ---------------------------------------------------------------- */
 
@@ -91,7 +92,7 @@ static bool take_at(uint32_t *out, const struct json *j, size_t i, uint32_t max)
 
 static bool read_step(struct shift_step *s, const struct json *j)
 {
-	return json_count(j) == 3 && take_at(&s->new_ppm, j, 0, WHOLE_PPM) &&
+	return json_count(j) == 3 && take_at(&s->new_ppm, j, 0, PPM) &&
 	       take_at(&s->hold_ms, j, 1, UINT32_MAX) &&
 	       take_at(&s->timeout_ms, j, 2, UINT32_MAX);
 }
@@ -134,8 +135,8 @@ static bool read_state(struct shift_state *s, const struct json *j)
 	s->timed_out = json_bool(j, "timed_out", false);
 	return shift_phase_parse(json_text(j, "phase", ""), &s->phase) &&
 	       take(&s->step, j, "step", SHIFT_MAX_STEPS - 1) &&
-	       take(&s->person_ppm, j, "person_ppm", WHOLE_PPM) &&
-	       take(&s->passed_ppm, j, "passed_ppm", WHOLE_PPM);
+	       take(&s->person_ppm, j, "person_ppm", PPM) &&
+	       take(&s->passed_ppm, j, "passed_ppm", PPM);
 }
 
 int memory_read(struct memory *m, const struct json *j, struct err *err)
@@ -147,7 +148,7 @@ int memory_read(struct memory *m, const struct json *j, struct err *err)
 		return err_set(err, ERR_FORMAT, "state of another version");
 	if (!read_state(&r.state, j) || !read_plan(&r.plan, json_get(j, "plan")))
 		return err_set(err, ERR_FORMAT, "state or plan is damaged");
-	if (!take(&r.file_ppm, j, "file_ppm", WHOLE_PPM) ||
+	if (!take(&r.file_ppm, j, "file_ppm", PPM) ||
 		!take(&r.run, j, "run", UINT32_MAX))
 		return err_set(err, ERR_FORMAT, "file_ppm or run is damaged");
 	if (is_pinned(r.state.phase) && r.state.step >= r.plan.n_steps)

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "sluice/base/span.h"
+#include "sluice/base/units.h"
 #include "sluice/ctl.h"
 
-enum { DECIMALS = 4, PPM_PER_PERCENT = 10000 };
+enum { DECIMALS = 4 };
 
 /* The digits behind the point as so many ten-thousandths; false: no such number. */
 static bool fraction(struct span s, uint32_t *out)

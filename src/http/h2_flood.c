@@ -9,10 +9,11 @@
 #include <nghttp2/nghttp2.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/base/units.h"
 
 #include "http_priv.h"
 
-enum { MS_PER_S = 1000, TYPE_AT = 3, FLAGS_AT = 4, ID_AT = 5, PRIORITY_BYTES = 5 };
+enum { TYPE_AT = 3, FLAGS_AT = 4, ID_AT = 5, PRIORITY_BYTES = 5 };
 enum { CONTINUATIONS_MAX = 8 };
 /* A window may hold thousands of small messages, and a peer that reads them together
  * answers to each of them at once. */

@@ -11,11 +11,12 @@
  */
 #include <assert.h>
 
+#include "sluice/base/units.h"
 #include "sluice/net/loop.h"
 
 #include "net_priv.h"
 
-enum { NS_PER_MS = 1000000, LATE_NS = 50 * NS_PER_MS };
+enum { LATE_NS = 50 * NS_PER_MS };
 
 static struct net_timer *head_of(const struct timer_row *row)
 {

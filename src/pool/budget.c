@@ -4,9 +4,11 @@
  *
  * What is saved is bounded, so that hours of good traffic are no licence for a storm.
  */
+#include "sluice/base/units.h"
+
 #include "pool_priv.h"
 
-enum { AT_LEAST_A_SECOND = 10, START = 10, SAVED_MAX = 200, NS_PER_MS = 1000000 };
+enum { AT_LEAST_A_SECOND = 10, START = 10, SAVED_MAX = 200 };
 
 void budget_init(struct budget *b, unsigned threads)
 {

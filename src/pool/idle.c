@@ -16,13 +16,14 @@
  */
 #include <stdlib.h>
 
+#include "sluice/base/units.h"
 #include "sluice/net/conn.h"
 #include "sluice/net/loop.h"
 
 #include "pool_priv.h"
 
 /* A close after less than this says nothing about a limit: the server restarted. */
-enum { LEAST_SEEN_MS = 250, NS_PER_MS = 1000000 };
+enum { LEAST_SEEN_MS = 250 };
 
 /* Of what is too many: how long, and how many for each that may be kept. */
 enum { SURPLUS_MS = 1000, SURPLUS_TIMES = 16 };

@@ -7,13 +7,14 @@
 #include "sluice/base/hash.h"
 #include "sluice/base/list.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/units.h"
 #include "sluice/pool/bucket.h"
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
 #include "sluice/pool/server.h"
 #include "sluice/shift.h"
 
-enum { CACHE_LINE = 64, PPM = 1000000 };
+enum { CACHE_LINE = 64 };
 
 /* --- budgets: retries and rescues of one data thread ------------------------ */
 

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sluice/base/units.h"
+
 #include "exchange_priv.h"
 
-enum { NS_PER_MS = 1000000, DIGITS_MAX = 8, STATUS_MAX = 16 };
+enum { DIGITS_MAX = 8, STATUS_MAX = 16 };
 
 /* grpc's statuses (statuscodes.md) that sluice itself says. */
 enum {

@@ -10,7 +10,7 @@
 
 #include <assert.h>
 
-enum { WHOLE_PPM = 1000000 };
+#include "sluice/base/units.h"
 
 struct wish {
 	const struct shift_state *s;
@@ -244,7 +244,7 @@ static struct shift_change (*const answers[SHIFT_N_PHASES][COMMAND_N])(
 struct shift_change shift_command(const struct shift_state *s,
 	const struct shift_plan *p, enum shift_command c, uint32_t new_ppm)
 {
-	assert(s->phase < SHIFT_N_PHASES && c < COMMAND_N && new_ppm <= WHOLE_PPM);
+	assert(s->phase < SHIFT_N_PHASES && c < COMMAND_N && new_ppm <= PPM);
 
 	return answers[s->phase][c](&(struct wish){
 		.s = s,

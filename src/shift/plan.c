@@ -7,7 +7,7 @@
  */
 #include "sluice/shift/plan.h"
 
-enum { WHOLE_PPM = 1000000 };
+#include "sluice/base/units.h"
 
 struct shift_state shift_first(const struct shift_plan *p, uint32_t file_ppm)
 {
@@ -39,7 +39,7 @@ uint32_t shift_new_ppm(const struct shift_state *s, const struct shift_plan *p)
 		return has_step(s, p) ? p->step[s->step].new_ppm : 0;
 	case SHIFT_DONE:
 		/* A plan that left the file after its end takes nothing back. */
-		return has_step(s, p) ? p->step[s->step].new_ppm : WHOLE_PPM;
+		return has_step(s, p) ? p->step[s->step].new_ppm : PPM;
 	case SHIFT_REVERTED:
 	case SHIFT_CUTBACK:
 	case SHIFT_N_PHASES:
