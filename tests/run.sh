@@ -42,7 +42,7 @@ fuzz_tests() {
 		[ -x "$target" ] || continue
 		name=${target##*/fuzz_}
 		mkdir -p "$run/corpus/$name"
-		add "fuzz.$name" "LABELS fuzz TIMEOUT $(($1 + 100)) PROCESSORS $slots" \
+		add "fuzz.$name" "LABELS fuzz TIMEOUT $(($1 + 100)) PROCESSORS $slots COST 100" \
 			"$PWD/$target" -max_total_time="$1" \
 			-timeout=5 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
 			"-artifact_prefix=$PWD/$run/$name-" "$PWD/$run/corpus/$name" \
@@ -69,6 +69,9 @@ export SLUICE_SOAK_SECONDS=$soak_seconds
 	[ $all = no ] || echo "subdirs(\"$PWD/build-thread\")"
 	fuzz_tests "$fuzz_seconds"
 	add gate "LABELS gate TIMEOUT 400 RUN_SERIAL ON" "$PWD/loadtest/bench" --gate
+	# A root of its own, with everything once more: by root alone.
+	[ $all = no ] || [ "$(id -u)" != 0 ] ||
+		add fresh "LABELS fresh TIMEOUT 5400 RUN_SERIAL ON" "$PWD/tests/fresh.sh"
 } >"$run/CTestTestfile.cmake"
 
 # shellcheck disable=SC2086
