@@ -1,7 +1,7 @@
 /*
- * config_priv - how the room reads: a file becomes a source (text.c), the
- * source is scanned (scan.c), libconfig parses it, and tables (table.c) carry
- * its settings into a struct config.
+ * config_priv - how the room reads: a file becomes a source (text/source.c), the
+ * source is scanned (text/scan.c), libconfig parses it, and tables (kinds/table.c)
+ * carry its settings into a struct config.
  *
  * One table per section says all that is known of a setting. Reading, printing,
  * comparing, freeing and the reference are walks over the tables; so adding a
@@ -53,11 +53,11 @@ struct report {
 	size_t n, dropped;
 };
 
-void report_add(struct report *r, uint32_t line, const config_setting_t *about,
+void problems_add(struct report *r, uint32_t line, const config_setting_t *about,
 	const char *text);
-void report_line(struct report *r, uint32_t line, const char *fmt, ...)
+void problems_add_line(struct report *r, uint32_t line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void report_hand_out(struct report *r, struct config_problems *problems);
+void problems_hand_out(struct report *r, struct config_problems *problems);
 /* "FILE:LINE" of a line of the source. Free with free(). */
 char *source_place(const struct source *s, uint32_t line) MUST_USE;
 
@@ -67,11 +67,11 @@ void source_read(
 	struct source *s, const char *file, const struct span *text, struct report *r);
 void source_fini(struct source *s);
 /* Directory of file, with the slash; "" when there is none. Free with free(). */
-char *path_folder(const char *file) MUST_USE;
+char *source_folder(const char *file) MUST_USE;
 
 /* False: a text or comment has no end, told at its line, which is counted from
  * line. */
-bool blank_comments(char *text, size_t n, uint32_t line, struct report *r);
+bool comments_blank(char *text, size_t n, uint32_t line, struct report *r);
 /* Checks what libconfig would read wrongly or refuse without a reason, and
  * mends what needs not hide later problems: a number out of range becomes an
  * infinite one, about which nothing more is said, and a setting that stands there
@@ -183,40 +183,41 @@ extern const struct table table_upgrades, table_tunnels, table_errors, table_hea
 
 /* "FILE:LINE: path.of.setting: text". With a member, about that member of the
  * group s, written or not. */
-void complain(struct reader *rd, const config_setting_t *s, const char *fmt, ...)
+void problem_at(struct reader *rd, const config_setting_t *s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void complain_member(struct reader *rd, const config_setting_t *group,
+void problem_at_member(struct reader *rd, const config_setting_t *group,
 	const char *member, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Nothing was said of that member (nor is it missing in silence). */
-bool member_is_good(
+bool problem_is_absent(
 	const struct reader *rd, const config_setting_t *group, const char *member);
 /* False after a complaint: key was seen before, at another entry. */
-bool seen_once(struct reader *rd, struct hash_table *seen, struct span key,
+bool problem_unless_first(struct reader *rd, struct hash_table *seen, struct span key,
 	config_setting_t *entry, const char *member);
 /* "is missing: write this" */
-const char *key_hint(const struct key *k);
+const char *table_key_hint(const struct key *k);
 /* With what stands there, as an operator would read it: got "abc", got 7. */
-void complain_type(struct reader *rd, config_setting_t *s, const char *expected);
+void problem_type(struct reader *rd, config_setting_t *s, const char *expected);
 /* NULL after a complaint. */
-const char *read_text(struct reader *rd, config_setting_t *s, const char *expected);
+const char *text_of_setting(
+	struct reader *rd, config_setting_t *s, const char *expected);
 /* What may stand in a request's path: visible ASCII after a slash, no fragment. */
-bool path_is_valid(const char *path);
+bool check_path_is_valid(const char *path);
 bool text_is_plain(const char *text); /* no control characters */
 
 /* A valid name is copied to to; else there is a complaint. */
-void name_take(
+void text_take_name(
 	struct reader *rd, const config_setting_t *s, const char *name, void *to);
 
 /* The index of what s names; SIZE_MAX after a complaint. */
 enum find { FIND_POOL, FIND_MIGRATION };
-size_t find_named(struct reader *rd, config_setting_t *s, enum find what);
+size_t routes_find_named(struct reader *rd, config_setting_t *s, enum find what);
 
 /* The entries of a list, whatever they are. */
 struct array {
 	char *first;
 	size_t n, size;
 };
-struct array list_array(const struct key *k, const void *base);
+struct array groups_array(const struct key *k, const void *base);
 
 static inline void *array_at(struct array a, size_t i)
 {
@@ -236,19 +237,20 @@ void number_read(
 void number_print(struct printer *p, const struct key *k, const void *base);
 double number_load(const struct key *k, const void *base);
 /* A number as in a sentence: without the quotes that the file needs. */
-void show_bare(FILE *f, const struct key *k, double v);
-void show_real(FILE *f, double v, int digits);
+void number_show_bare(FILE *f, const struct key *k, double v);
+void number_show_real(FILE *f, double v, int digits);
 void print_text(FILE *f, const char *text);
-bool key_is_written(const struct key *k, const void *base);
+bool print_key_is_written(const struct key *k, const void *base);
 /* The value of a key, without its name. Free with free(). */
-char *key_value(const struct config *c, const struct key *k, const void *base) MUST_USE;
+char *print_key_value(
+	const struct config *c, const struct key *k, const void *base) MUST_USE;
 void table_print(struct printer *p, const struct table *t, const void *base);
-void new_line(struct printer *p);
+void print_new_line(struct printer *p);
 
 /* 0, or -1 with the reason in err. */
 int address_parse(struct config_address *a, const char *text, struct err *err);
 int network_parse(struct config_network *net, const char *text, struct err *err);
-bool host_is_valid(const char *host, size_t n);
+bool address_host_is_valid(const char *host, size_t n);
 void address_fini(struct config_address *a);
 
 static inline const void *key_field(const struct key *k, const void *base)

@@ -55,10 +55,10 @@ static void tell(struct walk *w, const struct key *k, const char *path, const ch
 
 static char *bare_value(const struct config *c, const struct key *k, const void *base)
 {
-	if (!key_is_written(k, base))
+	if (!print_key_is_written(k, base))
 		return mem_text("none");
 
-	char *text = key_value(c, k, base);
+	char *text = print_key_value(c, k, base);
 
 	strip_quotes(text);
 	return text;
@@ -88,7 +88,8 @@ static void compare_value(
 static void compare_group(
 	struct walk *w, const struct key *k, const char *path, struct pair at)
 {
-	bool was = key_is_written(k, at.old), is = key_is_written(k, at.new_);
+	bool was = print_key_is_written(k, at.old),
+	     is = print_key_is_written(k, at.new_);
 
 	if (was && is)
 		compare_table(w, k->table, path,
@@ -133,7 +134,7 @@ static struct hash_table *index_entries(
 static void compare_list(
 	struct walk *w, const struct key *k, const char *path, struct pair at)
 {
-	struct array old = list_array(k, at.old), new_ = list_array(k, at.new_);
+	struct array old = groups_array(k, at.old), new_ = groups_array(k, at.new_);
 	struct hash_table *was = index_entries(k, path, old);
 	struct hash_table *is = index_entries(k, path, new_);
 

@@ -1,10 +1,10 @@
 /*
  * load - the way from a file to a struct config, and back to nothing.
  *
- *	source_read    file and includes → one text          text.c
- *	scan_source    what libconfig would read wrongly      scan.c
+ *	source_read    file and includes → one text          text/source.c
+ *	scan_source    what libconfig would read wrongly      text/scan.c
  *	libconfig      text → settings
- *	table_read     settings → struct config, checked      table.c
+ *	table_read     settings → struct config, checked      kinds/table.c
  *
  * A step whose input cannot be trusted is not taken; otherwise problems pile
  * up, and all are told.
@@ -31,7 +31,7 @@ static void reader_init(struct reader *rd, struct config *c, struct report *repo
 	*rd = (struct reader){
 		.c = c,
 		.report = report,
-		.folder = path_folder(c->file),
+		.folder = source_folder(c->file),
 		.pools = hash_table_new(64),
 		.migrations = hash_table_new(64),
 		.listeners = hash_table_new(16),
@@ -57,13 +57,14 @@ static void report_syntax(struct report *r, const config_t *parsed)
 	uint32_t line = (uint32_t)config_error_line(parsed);
 
 	if (strstr(text, "duplicate") != NULL)
-		report_line(r, line,
+		problems_add_line(r, line,
 			"this setting stands twice in its group: take one of the two "
 			"out");
 	else if (strstr(text, "mismatched") != NULL)
-		report_line(r, line, "the entries of an array [ ] must be of one type");
+		problems_add_line(
+			r, line, "the entries of an array [ ] must be of one type");
 	else
-		report_line(r, line,
+		problems_add_line(r, line,
 			"syntax error here or shortly before: look for a missing \"=\" "
 			"or a group or list inside an array [ ]");
 }
@@ -101,7 +102,7 @@ static int load(struct config **out, const char *file, const struct span *text,
 	if (report.n == 0) {
 		*out = c;
 	} else {
-		report_hand_out(&report, problems);
+		problems_hand_out(&report, problems);
 		config_free(c);
 	}
 	source_fini(&source);

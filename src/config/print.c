@@ -7,14 +7,14 @@
 
 #include "config_priv.h"
 
-void new_line(struct printer *p)
+void print_new_line(struct printer *p)
 {
 	fputc('\n', p->f);
 	for (unsigned i = 0; i < p->depth; i++)
 		fputc('\t', p->f);
 }
 
-bool key_is_written(const struct key *k, const void *base)
+bool print_key_is_written(const struct key *k, const void *base)
 {
 	if (k->written != NULL)
 		return k->written(base);
@@ -33,17 +33,17 @@ void table_print(struct printer *p, const struct table *t, const void *base)
 	fputc('{', p->f);
 	p->depth++;
 	for (size_t i = 0; i < t->n; i++) {
-		if (!key_is_written(&t->keys[i], base))
+		if (!print_key_is_written(&t->keys[i], base))
 			continue;
-		new_line(p);
+		print_new_line(p);
 		print_key(p, &t->keys[i], base);
 	}
 	p->depth--;
-	new_line(p);
+	print_new_line(p);
 	fputc('}', p->f);
 }
 
-char *key_value(const struct config *c, const struct key *k, const void *base)
+char *print_key_value(const struct config *c, const struct key *k, const void *base)
 {
 	char *text = NULL;
 	size_t n = 0;

@@ -71,7 +71,7 @@ static void print_default(FILE *f, const struct key *k)
 	else if (k->text != NULL && k->kind != &kind_file)
 		fprintf(f, "`%s`", k->text);
 	else if (k->kind->show != NULL && !k->optional)
-		show_bare(f, k, k->preset);
+		number_show_bare(f, k, k->preset);
 	else
 		fputs(is_text(k) ? "empty" : "none", f);
 }
@@ -87,9 +87,9 @@ static void print_range(FILE *f, const struct key *k)
 	} else if (k->kind->show == NULL) {
 		fprintf(f, "at most %.0f bytes", k->high);
 	} else {
-		show_bare(f, k, k->low);
+		number_show_bare(f, k, k->low);
 		fputs("..", f);
-		show_bare(f, k, k->high);
+		number_show_bare(f, k, k->high);
 	}
 }
 

@@ -108,7 +108,7 @@ static const struct key health_keys[] = {
 	},
 };
 
-bool path_is_valid(const char *path)
+bool check_path_is_valid(const char *path)
 {
 	if (*path != '/')
 		return false;
@@ -122,14 +122,14 @@ static void check_health(struct reader *rd, void *base, config_setting_t *s)
 {
 	const struct config_health *h = base;
 
-	if (!path_is_valid(h->path))
-		complain_member(rd, s, "path",
+	if (!check_path_is_valid(h->path))
+		problem_at_member(rd, s, "path",
 			"expected a path from \"/\" without blanks or \"#\", got "
 			"\"%.60s\"",
 			h->path);
 	for (const char *p = h->host; *p != '\0'; p++)
 		if (*p <= 0x20 || *p > 0x7e || strchr("/?#@", *p) != NULL) {
-			complain_member(rd, s, "host",
+			problem_at_member(rd, s, "host",
 				"expected a host name, with \":PORT\" if needed, got "
 				"\"%.60s\"",
 				h->host);

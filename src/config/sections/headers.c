@@ -38,7 +38,7 @@ static void check_headers(struct reader *rd, void *base, config_setting_t *s)
 	const struct config_headers *h = base;
 
 	if (!is_token(h->via))
-		complain_member(rd, s, "via",
+		problem_at_member(rd, s, "via",
 			"expected a token (letters, digits and !#$%%&'*+-.^_`|~), got "
 			"\"%.60s\"",
 			h->via);

@@ -49,7 +49,7 @@ static void alpn_preset(const struct key *k, void *base)
 static void alpn_entry(
 	struct reader *rd, config_setting_t *s, struct config_listener *l)
 {
-	const char *text = read_text(rd, s, "\"h2\" or \"http/1.1\"");
+	const char *text = text_of_setting(rd, s, "\"h2\" or \"http/1.1\"");
 
 	if (text == NULL)
 		return;
@@ -58,7 +58,8 @@ static void alpn_entry(
 	else if (strcmp(text, "http/1.1") == 0)
 		l->alpn_http1 = true;
 	else
-		complain(rd, s, "expected \"h2\" or \"http/1.1\", got \"%.60s\"", text);
+		problem_at(
+			rd, s, "expected \"h2\" or \"http/1.1\", got \"%.60s\"", text);
 }
 
 static void alpn_read(
@@ -68,11 +69,11 @@ static void alpn_read(
 
 	(void)k;
 	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST) {
-		complain_type(rd, s, "an array, as [ \"h2\", \"http/1.1\" ]");
+		problem_type(rd, s, "an array, as [ \"h2\", \"http/1.1\" ]");
 		return;
 	}
 	if (config_setting_length(s) == 0) {
-		complain(rd, s, "is empty: expected \"h2\", \"http/1.1\" or both");
+		problem_at(rd, s, "is empty: expected \"h2\", \"http/1.1\" or both");
 		return;
 	}
 	l->alpn_h2 = l->alpn_http1 = false;
@@ -172,8 +173,8 @@ static void check_tls(struct reader *rd, void *base, config_setting_t *s)
 
 	l->tls = true;
 	if (*l->crl != '\0' && *l->client_ca == '\0' &&
-		member_is_good(rd, s, "client_ca"))
-		complain_member(rd, s, "crl",
+		problem_is_absent(rd, s, "client_ca"))
+		problem_at_member(rd, s, "crl",
 			"clients are not asked for certificates: client_ca says whose");
 }
 
@@ -208,7 +209,7 @@ static void redirect_read(
 {
 	static const char expected[] = "\"https\" or \"https:PORT\"";
 	struct config_listener *l = base;
-	const char *text = read_text(rd, s, expected);
+	const char *text = text_of_setting(rd, s, expected);
 
 	(void)k;
 	if (text == NULL)
@@ -216,7 +217,7 @@ static void redirect_read(
 	l->redirect_port = redirect_port(text);
 	l->redirect = l->redirect_port != 0;
 	if (!l->redirect)
-		complain_type(rd, s, expected);
+		problem_type(rd, s, expected);
 }
 
 static void redirect_print(struct printer *p, const struct key *k, const void *base)
@@ -302,11 +303,11 @@ static void check_h2c(
 	struct reader *rd, const struct config_listener *l, config_setting_t *s)
 {
 	if (l->h2c && l->tls)
-		complain_member(rd, s, "h2c",
+		problem_at_member(rd, s, "h2c",
 			"is for plain listeners: with TLS, alpn says whether \"h2\" is "
 			"spoken");
 	else if (l->h2c && l->redirect)
-		complain_member(rd, s, "h2c",
+		problem_at_member(rd, s, "h2c",
 			"does not go with redirect: browsers speak HTTP/2 only over "
 			"TLS");
 }
@@ -316,15 +317,17 @@ static void check_listener(struct reader *rd, void *base, config_setting_t *s)
 	const struct config_listener *l = base;
 
 	if (*l->name != '\0')
-		(void)seen_once(rd, rd->listeners, span_of(l->name), s, "name");
+		(void)problem_unless_first(
+			rd, rd->listeners, span_of(l->name), s, "name");
 	if (l->address.text != NULL)
-		(void)seen_once(rd, rd->bound, span_of(l->address.text), s, "address");
+		(void)problem_unless_first(
+			rd, rd->bound, span_of(l->address.text), s, "address");
 	if (config_setting_get_member(s, "redirect") != NULL && l->tls)
-		complain_member(rd, s, "redirect",
+		problem_at_member(rd, s, "redirect",
 			"a redirect to https cannot itself speak TLS: take out tls or "
 			"redirect");
 	if (l->proxy_protocol && nobody_is_trusted(rd->c, s))
-		complain_member(rd, s, "proxy_protocol",
+		problem_at_member(rd, s, "proxy_protocol",
 			"would close every client, because trusted is empty: name the "
 			"peers that send the header there");
 	check_h2c(rd, l, s);

@@ -20,7 +20,7 @@ static void pool_preset(const struct key *k, void *base)
 static void pool_read(
 	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
 {
-	size_t index = find_named(rd, s, FIND_POOL);
+	size_t index = routes_find_named(rd, s, FIND_POOL);
 
 	memcpy(key_slot(k, base), &index, sizeof(index));
 }
@@ -74,20 +74,20 @@ static void weights_read(
 	struct weights w = { .legacy = -1, .new_ = -1 };
 
 	if (s->type != CONFIG_TYPE_GROUP) {
-		complain_type(rd, s, "a group, as { legacy = 90; new = 10; }");
+		problem_type(rd, s, "a group, as { legacy = 90; new = 10; }");
 		return;
 	}
 	table_read(rd, k->table, &w, s);
 	if (w.legacy < 0 || w.new_ < 0)
 		return;
 	if (w.legacy + w.new_ == 0) {
-		complain(rd, s,
+		problem_at(rd, s,
 			"are both 0: set legacy = 100 to send everything to legacy");
 		return;
 	}
 	m->new_ppm = (uint32_t)llround(w.new_ * PPM / (w.legacy + w.new_));
 	if ((w.new_ > 0 && m->new_ppm == 0) || (w.legacy > 0 && m->new_ppm == PPM))
-		complain(rd, s,
+		problem_at(rd, s,
 			"the smaller share is below one in a million: set it to 0");
 }
 
@@ -97,9 +97,9 @@ static void weights_print(struct printer *p, const struct key *k, const void *ba
 
 	(void)k;
 	fputs("{ legacy = ", p->f);
-	show_real(p->f, (PPM - m->new_ppm) / 1e4, 15);
+	number_show_real(p->f, (PPM - m->new_ppm) / 1e4, 15);
 	fputs("; new = ", p->f);
-	show_real(p->f, m->new_ppm / 1e4, 15);
+	number_show_real(p->f, m->new_ppm / 1e4, 15);
 	fputs("; }", p->f);
 }
 
@@ -241,7 +241,7 @@ static void check_rescue(
 	if (rescue == NULL || config_setting_get_member(rescue, "max_body") == NULL)
 		m->rescue_max_body = most;
 	else
-		complain_member(rd, rescue, "max_body",
+		problem_at_member(rd, rescue, "max_body",
 			"is more than can be held beside a head of %uk "
 			"(limits.header_bytes): at most %uk",
 			head_bytes / KIB, most / KIB);
@@ -252,7 +252,7 @@ static void check_migration(struct reader *rd, void *base, config_setting_t *s)
 	struct config_migration *m = base;
 
 	if (m->legacy != SIZE_MAX && m->legacy == m->new_)
-		complain_member(rd, s, "new",
+		problem_at_member(rd, s, "new",
 			"is the same pool as legacy (\"%s\"): name two different pools",
 			rd->c->pools[m->new_].name);
 	check_rescue(rd, m, s);

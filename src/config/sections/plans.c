@@ -41,9 +41,10 @@ static void check_step(struct reader *rd, void *base, config_setting_t *s)
 
 	if (config_setting_get_member(s, "timeout") == NULL)
 		step->timeout_ms = step->hold_ms + 30 * MINUTE;
-	else if (step->timeout_ms <= step->hold_ms && member_is_good(rd, s, "hold") &&
-		 member_is_good(rd, s, "timeout"))
-		complain_member(rd, s, "timeout",
+	else if (step->timeout_ms <= step->hold_ms &&
+		 problem_is_absent(rd, s, "hold") &&
+		 problem_is_absent(rd, s, "timeout"))
+		problem_at_member(rd, s, "timeout",
 			"is not longer than hold: the step would end before it could "
 			"pass");
 }
@@ -102,8 +103,8 @@ static bool falls(struct reader *rd, const struct config_plan *p, size_t i,
 
 	return p->steps[i - 1].new_ppm > 0 && p->steps[i].new_ppm > 0 &&
 	       p->steps[i].new_ppm <= p->steps[i - 1].new_ppm &&
-	       member_is_good(rd, last, "weight") &&
-	       member_is_good(rd, entry, "weight");
+	       problem_is_absent(rd, last, "weight") &&
+	       problem_is_absent(rd, entry, "weight");
 }
 
 static void check_plan(struct reader *rd, void *base, config_setting_t *s)
@@ -113,8 +114,8 @@ static void check_plan(struct reader *rd, void *base, config_setting_t *s)
 
 	for (size_t i = 1; i < p->n_steps; i++)
 		if (falls(rd, p, i, steps))
-			complain_member(rd, config_setting_get_elem(steps, (unsigned)i),
-				"weight",
+			problem_at_member(rd,
+				config_setting_get_elem(steps, (unsigned)i), "weight",
 				"expected more than the %g of the step before, got %g",
 				p->steps[i - 1].new_ppm / 1e4,
 				p->steps[i].new_ppm / 1e4);

@@ -135,12 +135,12 @@ static void check_pool_tls(struct reader *rd, void *base, config_setting_t *s)
 	const char *name = p->tls_server_name;
 
 	p->tls = true;
-	if (*name != '\0' && !host_is_valid(name, strlen(name)))
-		complain_member(rd, s, "server_name",
+	if (*name != '\0' && !address_host_is_valid(name, strlen(name)))
+		problem_at_member(rd, s, "server_name",
 			"expected a host name, got \"%.60s\"", name);
 	if ((*p->tls_cert_file != '\0') != (*p->tls_key_file != '\0') &&
-		member_is_good(rd, s, "cert") && member_is_good(rd, s, "key"))
-		complain_member(rd, s, *p->tls_cert_file != '\0' ? "key" : "cert",
+		problem_is_absent(rd, s, "cert") && problem_is_absent(rd, s, "key"))
+		problem_at_member(rd, s, *p->tls_cert_file != '\0' ? "key" : "cert",
 			"a certificate and its key go together");
 }
 
@@ -285,12 +285,12 @@ static void check_servers(
 
 		weights += p->servers[i].weight;
 		if (p->servers[i].address.text != NULL)
-			(void)seen_once(rd, seen, span_of(p->servers[i].address.text),
-				entry, "address");
+			(void)problem_unless_first(rd, seen,
+				span_of(p->servers[i].address.text), entry, "address");
 	}
 	hash_table_free(seen);
 	if (p->n_servers > 0 && weights == 0)
-		complain(rd, servers,
+		problem_at(rd, servers,
 			"all have weight 0, so the pool could serve nobody: give one "
 			"more");
 }
@@ -303,7 +303,7 @@ static void check_proxy_header(
 		return;
 	p->keepalive = 0;
 	if (p->protocol == CONFIG_H2)
-		complain_member(rd, s, "proxy_protocol",
+		problem_at_member(rd, s, "proxy_protocol",
 			"does not go with protocol = \"h2\": its header names one "
 			"client for a whole connection, and the requests of many "
 			"share an HTTP/2 connection");

@@ -21,15 +21,15 @@ static void complain_unfound(
 	else
 		for (size_t i = 0; i < c->n_migrations; i++)
 			nearest_try(&near, c->migrations[i].name);
-	complain(rd, s, "there is no %s \"%.80s\"%s%s%s",
+	problem_at(rd, s, "there is no %s \"%.80s\"%s%s%s",
 		what == FIND_POOL ? "pool" : "migration", text,
 		near.best == NULL ? "" : "; the nearest is \"",
 		near.best == NULL ? "" : near.best, near.best == NULL ? "" : "\"");
 }
 
-size_t find_named(struct reader *rd, config_setting_t *s, enum find what)
+size_t routes_find_named(struct reader *rd, config_setting_t *s, enum find what)
 {
-	const char *text = read_text(rd, s, "a name in quotes");
+	const char *text = text_of_setting(rd, s, "a name in quotes");
 
 	if (text == NULL)
 		return SIZE_MAX;
@@ -55,7 +55,7 @@ static void migration_read(
 	struct config_route *r = base;
 
 	(void)k;
-	r->target = find_named(rd, s, FIND_MIGRATION);
+	r->target = routes_find_named(rd, s, FIND_MIGRATION);
 	r->to_migration = true;
 }
 
@@ -73,7 +73,7 @@ static void pool_read(
 	struct config_route *r = base;
 
 	(void)k;
-	r->target = find_named(rd, s, FIND_POOL);
+	r->target = routes_find_named(rd, s, FIND_POOL);
 	r->to_migration = false;
 }
 
@@ -161,7 +161,7 @@ static bool host_pattern_is_valid(const char *host)
 		return true;
 	if (strncmp(host, "*.", 2) == 0)
 		host += 2;
-	return host_is_valid(host, strlen(host));
+	return address_host_is_valid(host, strlen(host));
 }
 
 static void check_texts(struct reader *rd, struct config_route *r, config_setting_t *s)
@@ -169,12 +169,12 @@ static void check_texts(struct reader *rd, struct config_route *r, config_settin
 	for (char *p = r->host; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
 	if (!host_pattern_is_valid(r->host))
-		complain_member(rd, s, "host",
+		problem_at_member(rd, s, "host",
 			"expected a host name without a port, \"*.\" and a name, or "
 			"\"*\", got \"%.60s\"",
 			r->host);
-	if (!path_is_valid(r->path) || strchr(r->path, '?') != NULL)
-		complain_member(rd, s, "path",
+	if (!check_path_is_valid(r->path) || strchr(r->path, '?') != NULL)
+		problem_at_member(rd, s, "path",
 			"expected a path from \"/\" without blanks, \"?\" or \"#\", "
 			"got \"%.60s\"",
 			r->path);
@@ -188,15 +188,15 @@ static void check_route(struct reader *rd, void *base, config_setting_t *s)
 
 	check_texts(rd, r, s);
 	if (migration && pool)
-		complain_member(rd, s, "pool",
+		problem_at_member(rd, s, "pool",
 			"stands beside migration: a route goes to one of the two");
 	if (!migration && !pool)
-		complain(rd, s,
+		problem_at(rd, s,
 			"goes nowhere: add migration = \"NAME\" or pool = \"NAME\"");
 
 	char *key = mem_print("%s %s", r->host, r->path);
 
-	(void)seen_once(rd, rd->routes, span_of(key), s, "path");
+	(void)problem_unless_first(rd, rd->routes, span_of(key), s, "path");
 	free(key);
 }
 

@@ -189,9 +189,9 @@ static void check_limits(struct reader *rd, void *base, config_setting_t *s)
 		return;
 	if (config_setting_get_member(s, "uri_bytes") == NULL)
 		l->uri_bytes = l->header_bytes;
-	else if (member_is_good(rd, s, "header_bytes") &&
-		 member_is_good(rd, s, "uri_bytes"))
-		complain_member(rd, s, "uri_bytes",
+	else if (problem_is_absent(rd, s, "header_bytes") &&
+		 problem_is_absent(rd, s, "uri_bytes"))
+		problem_at_member(rd, s, "uri_bytes",
 			"is larger than header_bytes (%u > %u): a request target is "
 			"part of the head",
 			l->uri_bytes, l->header_bytes);
@@ -241,11 +241,12 @@ static void check_admin(struct reader *rd, void *base, config_setting_t *s)
 	struct config_admin *a = base;
 	char *socket = mem_print("unix:%s", a->socket);
 
-	(void)seen_once(rd, rd->bound, span_of(socket), s, "socket");
+	(void)problem_unless_first(rd, rd->bound, span_of(socket), s, "socket");
 	free(socket);
 	a->has_listen = a->listen.text != NULL;
 	if (a->has_listen)
-		(void)seen_once(rd, rd->bound, span_of(a->listen.text), s, "listen");
+		(void)problem_unless_first(
+			rd, rd->bound, span_of(a->listen.text), s, "listen");
 }
 
 static const struct table table_admin = {

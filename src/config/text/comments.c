@@ -30,7 +30,7 @@ static bool blank_block(struct blanking *b)
 		else
 			*b->p = ' ';
 	}
-	report_line(
+	problems_add_line(
 		b->report, start, "this comment is never closed: \"*/\" is missing");
 	return false;
 }
@@ -46,12 +46,12 @@ static bool skip_text(struct blanking *b)
 		if (*b->p == '\\' && b->p + 1 < b->end && b->p[1] != '\n')
 			b->p++;
 	}
-	report_line(b->report, b->line,
+	problems_add_line(b->report, b->line,
 		"a text has no end on its line: a quote is missing");
 	return false;
 }
 
-bool blank_comments(char *text, size_t n, uint32_t line, struct report *r)
+bool comments_blank(char *text, size_t n, uint32_t line, struct report *r)
 {
 	struct blanking b = { .p = text, .end = text + n, .line = line, .report = r };
 

@@ -82,7 +82,7 @@ char *source_place(const struct source *s, uint32_t line)
 	return mem_print("%s:%u", s->files[run->file], run->line + (line - run->first));
 }
 
-void report_add(struct report *r, uint32_t line, const config_setting_t *about,
+void problems_add(struct report *r, uint32_t line, const config_setting_t *about,
 	const char *text)
 {
 	if (r->n == MOST_COMPLAINTS) {
@@ -102,14 +102,14 @@ void report_add(struct report *r, uint32_t line, const config_setting_t *about,
 	free(place);
 }
 
-void report_line(struct report *r, uint32_t line, const char *fmt, ...)
+void problems_add_line(struct report *r, uint32_t line, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
 	char *text = print_args(fmt, args);
 	va_end(args);
-	report_add(r, line, NULL, text);
+	problems_add(r, line, NULL, text);
 	free(text);
 }
 
@@ -128,7 +128,7 @@ static void sort_by_line(struct complaint *list, size_t n)
 	}
 }
 
-void report_hand_out(struct report *r, struct config_problems *problems)
+void problems_hand_out(struct report *r, struct config_problems *problems)
 {
 	if (r->n > 0)
 		sort_by_line(r->list, r->n);

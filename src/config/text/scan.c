@@ -62,7 +62,7 @@ static bool refuse(struct scan *sc, uint32_t line, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	report_line(sc->report, line, "%s", text);
+	problems_add_line(sc->report, line, "%s", text);
 	return false;
 }
 
@@ -179,7 +179,7 @@ static void note_name(struct scan *sc, char *name)
 	if (first != NULL) {
 		char *place = source_place(sc->report->source, line_at(sc, first));
 
-		report_line(sc->report, sc->line,
+		problems_add_line(sc->report, sc->line,
 			"%s: stands already at %s: take one of the two out", path,
 			place);
 		hash_table_put(sc->names, span_of(path), first);
@@ -240,8 +240,8 @@ static void spoil(struct scan *sc, size_t n)
 	char *p = sc->text + sc->at;
 	char *path = path_of(sc);
 
-	report_line(sc->report, sc->line, "%s: the number %.*s is out of range", path,
-		n > 40 ? 40 : (int)n, p);
+	problems_add_line(sc->report, sc->line, "%s: the number %.*s is out of range",
+		path, n > 40 ? 40 : (int)n, p);
 	free(path);
 	assert(n >= sizeof(infinite) - 1); /* no shorter number is out of range */
 	memset(p, ' ', n);

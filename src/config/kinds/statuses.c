@@ -42,9 +42,9 @@ static bool is_array(
 	int n = config_setting_length(s);
 
 	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST)
-		complain_type(rd, s, expected);
+		problem_type(rd, s, expected);
 	else if (n < least || n > MOST_STATUSES)
-		complain(rd, s, "expected %d..%d statuses, got %d", least,
+		problem_at(rd, s, "expected %d..%d statuses, got %d", least,
 			MOST_STATUSES, n);
 	else
 		return true;
@@ -61,7 +61,7 @@ static int entry_at(struct reader *rd, config_setting_t *s, int low, int high)
 
 	char *expected = mem_print("a status in %d..%d", low, high);
 
-	complain_type(rd, s, expected);
+	problem_type(rd, s, expected);
 	free(expected);
 	return -1;
 }

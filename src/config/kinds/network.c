@@ -141,7 +141,7 @@ static void networks_read(
 	struct err err;
 
 	if (s->type != CONFIG_TYPE_ARRAY && s->type != CONFIG_TYPE_LIST) {
-		complain_type(
+		problem_type(
 			rd, s, "an array of address ranges, as [ \"10.0.0.0/8\" ]");
 		return;
 	}
@@ -149,20 +149,22 @@ static void networks_read(
 	int n = config_setting_length(s);
 
 	if (n > MOST_NETWORKS) {
-		complain(rd, s, "expected at most %d ranges, got %d", MOST_NETWORKS, n);
+		problem_at(
+			rd, s, "expected at most %d ranges, got %d", MOST_NETWORKS, n);
 		return;
 	}
 	networks_fini(k, base);
 	c->trusted = mem_zero(((size_t)n + 1) * sizeof(*c->trusted));
 	for (int i = 0; i < n; i++) {
 		config_setting_t *entry = config_setting_get_elem(s, (unsigned)i);
-		const char *text = read_text(rd, entry, "an address range in quotes");
+		const char *text =
+			text_of_setting(rd, entry, "an address range in quotes");
 
 		if (text != NULL &&
 			network_parse(&c->trusted[c->n_trusted], text, &err) == 0)
 			c->n_trusted++;
 		else if (text != NULL)
-			complain(rd, entry, "%s", err.text);
+			problem_at(rd, entry, "%s", err.text);
 	}
 }
 

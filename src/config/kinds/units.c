@@ -55,12 +55,12 @@ static bool read_units(
 			? "a duration in quotes, as \"250ms\", \"2s\", \"10m\" or "
 			  "\"4h\""
 			: "a size in quotes, as \"512\", \"16k\", \"1m\" or \"2g\"";
-	const char *text = read_text(rd, s, expected);
+	const char *text = text_of_setting(rd, s, expected);
 
 	if (text == NULL)
 		return false;
 	if (!parse_units(units, text, v)) {
-		complain_type(rd, s, expected);
+		problem_type(rd, s, expected);
 		return false;
 	}
 	return true;

@@ -74,7 +74,7 @@ void number_preset(const struct key *k, void *base)
 		number_store(k, base, k->preset);
 }
 
-void show_bare(FILE *f, const struct key *k, double v)
+void number_show_bare(FILE *f, const struct key *k, double v)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -102,13 +102,13 @@ static bool in_range(
 
 	assert(f != NULL);
 	fputs("expected ", f);
-	show_bare(f, k, k->low);
+	number_show_bare(f, k, k->low);
 	fputs("..", f);
-	show_bare(f, k, k->high);
+	number_show_bare(f, k, k->high);
 	fputs(", got ", f);
-	show_bare(f, k, v);
+	number_show_bare(f, k, v);
 	fclose(f);
-	complain(rd, s, "%s", text);
+	problem_at(rd, s, "%s", text);
 	free(text);
 	return false;
 }
@@ -134,7 +134,7 @@ static bool parse_integer(
 {
 	(void)k;
 	if (s->type != CONFIG_TYPE_INT && s->type != CONFIG_TYPE_INT64) {
-		complain_type(rd, s, "a whole number");
+		problem_type(rd, s, "a whole number");
 		return false;
 	}
 	*v = (double)config_setting_get_int64(s);
@@ -147,7 +147,7 @@ static bool parse_real(
 	if (s->type == CONFIG_TYPE_INT || s->type == CONFIG_TYPE_INT64)
 		return parse_integer(rd, k, s, v);
 	if (s->type != CONFIG_TYPE_FLOAT || isinf(config_setting_get_float(s))) {
-		complain_type(rd, s, "a number");
+		problem_type(rd, s, "a number");
 		return false;
 	}
 	*v = config_setting_get_float(s);
@@ -159,7 +159,7 @@ static bool parse_switch(
 {
 	(void)k;
 	if (s->type != CONFIG_TYPE_BOOL) {
-		complain_type(rd, s, "true or false");
+		problem_type(rd, s, "true or false");
 		return false;
 	}
 	*v = config_setting_get_bool(s);
@@ -170,7 +170,7 @@ static bool parse_mode(
 	struct reader *rd, const struct key *k, config_setting_t *s, double *v)
 {
 	static const char expected[] = "file permissions in quotes, as \"0660\"";
-	const char *text = read_text(rd, s, expected);
+	const char *text = text_of_setting(rd, s, expected);
 
 	(void)k;
 	if (text == NULL)
@@ -179,7 +179,7 @@ static bool parse_mode(
 	size_t n = strspn(text, "01234567");
 
 	if (n < 3 || n > 4 || text[n] != '\0') {
-		complain_type(rd, s, expected);
+		problem_type(rd, s, expected);
 		return false;
 	}
 	*v = (double)strtoul(text, NULL, 8);
@@ -193,7 +193,7 @@ static void show_integer(FILE *f, const struct key *k, double v)
 }
 
 /* The fewest digits that mean the same; whole numbers without an exponent. */
-void show_real(FILE *f, double v, int digits)
+void number_show_real(FILE *f, double v, int digits)
 {
 	char text[40];
 
@@ -212,14 +212,14 @@ void show_real(FILE *f, double v, int digits)
 static void show_number(FILE *f, const struct key *k, double v)
 {
 	(void)k;
-	show_real(f, v, 17);
+	number_show_real(f, v, 17);
 }
 
 /* Percents come from a division: digits past the fifteenth are noise. */
 static void show_percent(FILE *f, const struct key *k, double v)
 {
 	(void)k;
-	show_real(f, v, 15);
+	number_show_real(f, v, 15);
 }
 
 static void show_mode(FILE *f, const struct key *k, double v)

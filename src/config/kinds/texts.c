@@ -55,17 +55,17 @@ static void text_fini(const struct key *k, void *base)
 static const char *bounded_text(
 	struct reader *rd, const struct key *k, config_setting_t *s)
 {
-	const char *text = read_text(rd, s, "a text in quotes");
+	const char *text = text_of_setting(rd, s, "a text in quotes");
 
 	if (text == NULL)
 		return NULL;
 	if (strlen(text) > (k->high > 0 ? (size_t)k->high : PATH_MAX - 1)) {
-		complain(rd, s, "has %zu bytes: at most %zu are allowed", strlen(text),
-			k->high > 0 ? (size_t)k->high : PATH_MAX - 1);
+		problem_at(rd, s, "has %zu bytes: at most %zu are allowed",
+			strlen(text), k->high > 0 ? (size_t)k->high : PATH_MAX - 1);
 		return NULL;
 	}
 	if (k->required && *text == '\0') {
-		complain(rd, s, "is empty: %s", key_hint(k));
+		problem_at(rd, s, "is empty: %s", table_key_hint(k));
 		return NULL;
 	}
 	return text;
@@ -92,9 +92,9 @@ static void secret_read(
 	const char *text = config_setting_get_string(s);
 
 	if (text == NULL)
-		complain(rd, s, "expected a text in quotes");
+		problem_at(rd, s, "expected a text in quotes");
 	else if (!text_is_plain(text))
-		complain(rd, s, "has a control character: take it out");
+		problem_at(rd, s, "has a control character: take it out");
 	else
 		set(k, base, mem_text(text));
 }
@@ -116,12 +116,13 @@ static bool name_is_valid(const char *name)
 	return true;
 }
 
-void name_take(struct reader *rd, const config_setting_t *s, const char *name, void *to)
+void text_take_name(
+	struct reader *rd, const config_setting_t *s, const char *name, void *to)
 {
 	if (name_is_valid(name))
 		memcpy(to, name, strlen(name) + 1);
 	else
-		complain(rd, s,
+		problem_at(rd, s,
 			"\"%.80s\" is no name: expected a letter, then letters, "
 			"digits, \"_\" or \"-\", at most %d in all",
 			name, CONFIG_NAME_SIZE - 1);
@@ -130,10 +131,10 @@ void name_take(struct reader *rd, const config_setting_t *s, const char *name, v
 static void name_read(
 	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
 {
-	const char *text = read_text(rd, s, "a name in quotes");
+	const char *text = text_of_setting(rd, s, "a name in quotes");
 
 	if (text != NULL)
-		name_take(rd, s, text, key_slot(k, base));
+		text_take_name(rd, s, text, key_slot(k, base));
 }
 
 static void name_print(struct printer *p, const struct key *k, const void *base)
@@ -162,10 +163,10 @@ static void path_read(
 
 	if (strlen(path) >= PATH_MAX - 16 ||
 		(k->high > 0 && strlen(path) > (size_t)k->high))
-		complain(rd, s, "%.60s... has %zu bytes: a shorter path is needed",
+		problem_at(rd, s, "%.60s... has %zu bytes: a shorter path is needed",
 			path, strlen(path));
 	else if (path[strlen(path) - 1] == '/')
-		complain(rd, s, "%s is a folder: expected a file", path);
+		problem_at(rd, s, "%s is a folder: expected a file", path);
 	else {
 		set(k, base, path);
 		return;
@@ -179,8 +180,9 @@ static void complain_file(struct reader *rd, const struct key *k,
 {
 	bool hint = error == ENOENT && k->text != NULL;
 
-	complain(rd, s, "%s%s: %s%s%s", path, error == EACCES ? " may not be read" : "",
-		strerror(error), hint ? "; " : "", hint ? k->text : "");
+	problem_at(rd, s, "%s%s: %s%s%s", path,
+		error == EACCES ? " may not be read" : "", strerror(error),
+		hint ? "; " : "", hint ? k->text : "");
 }
 
 /* A file that must be there; its default is none. k->text: how to get one. */
@@ -202,7 +204,7 @@ static void file_read(
 	if (stat(path, &st) == -1 || access(path, R_OK) == -1)
 		complain_file(rd, k, s, path, errno);
 	else if (!S_ISREG(st.st_mode))
-		complain(rd, s, "%s is not a file", path);
+		problem_at(rd, s, "%s is not a file", path);
 	set(k, base, path);
 }
 
@@ -216,7 +218,7 @@ static void later_read(
 {
 	(void)k;
 	(void)base;
-	complain(rd, s, "is not available in this version: take it out");
+	problem_at(rd, s, "is not available in this version: take it out");
 }
 
 const struct kind kind_text = {

@@ -1,5 +1,5 @@
 /*
- * text - a file and what it includes, read into one text.
+ * source - a file and what it includes, read into one text.
  *
  * libconfig never opens a file: version 1.5 ends the process on an @include
  * of a directory and waits for ever on a pipe. Here only regular files are
@@ -42,7 +42,7 @@ static void grown_add(struct grown *g, const char *p, size_t n)
 	g->p[g->n] = '\0';
 }
 
-char *path_folder(const char *file)
+char *source_folder(const char *file)
 {
 	const char *slash = strrchr(file, '/');
 
@@ -171,19 +171,19 @@ static void include(struct loading *l, const char *from, struct span name, int d
 	struct err err;
 
 	if (name.n == 0) {
-		report_line(l->r, at,
+		problems_add_line(l->r, at,
 			"expected @include \"FILE\" and nothing else on its line");
 		return;
 	}
 	if (depth == MAX_INCLUDE_DEPTH || l->s->n_files == MAX_FILES) {
-		report_line(l->r, at,
+		problems_add_line(l->r, at,
 			"@include \"%.*s\" is not followed: at most %d levels and %d "
 			"files; does a file include itself?",
 			(int)name.n, name.p, MAX_INCLUDE_DEPTH, MAX_FILES);
 		return;
 	}
 
-	char *folder = path_folder(from);
+	char *folder = source_folder(from);
 	char *path = mem_print(
 		"%s%.*s", name.p[0] == '/' ? "" : folder, (int)name.n, name.p);
 
@@ -191,7 +191,7 @@ static void include(struct loading *l, const char *from, struct span name, int d
 		add_file_text(l, add_file(l->s, path),
 			(struct span){ .p = text.p, .n = text.n }, depth + 1);
 	else
-		report_line(l->r, at, "@include: %s %s", path, err.text);
+		problems_add_line(l->r, at, "@include: %s %s", path, err.text);
 	free(text.p);
 	free(path);
 	free(folder);
@@ -244,14 +244,14 @@ static void add_file_text(struct loading *l, uint32_t file, struct span raw, int
 
 	start_run(l, file, 1);
 	if (nul != NULL) {
-		report_line(l->r, l->s->lines + line_of(raw.p, nul),
+		problems_add_line(l->r, l->s->lines + line_of(raw.p, nul),
 			"a zero byte: this is not a text file");
 		return;
 	}
 	grown_add(&clean, raw.p, raw.n);
 	if (raw.n >= sizeof(bom) && memcmp(raw.p, bom, sizeof(bom)) == 0)
 		memset(clean.p, ' ', sizeof(bom));
-	if (blank_comments(clean.p, clean.n, l->s->lines + 1, l->r))
+	if (comments_blank(clean.p, clean.n, l->s->lines + 1, l->r))
 		add_lines(l, file, raw, (struct span){ .p = clean.p, .n = clean.n },
 			depth);
 	free(clean.p);
@@ -273,11 +273,11 @@ void source_read(
 	else
 		grown_add(&bytes, text->p, text->n);
 	if (rc != 0) {
-		report_line(r, 0, "%s", err.text);
+		problems_add_line(r, 0, "%s", err.text);
 	} else {
 		add_file_text(&l, 0, (struct span){ .p = bytes.p, .n = bytes.n }, 0);
 		if (l.too_large)
-			report_line(r, 0,
+			problems_add_line(r, 0,
 				"is too large: at most 4 MiB are read, includes "
 				"counted");
 	}

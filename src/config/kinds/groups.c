@@ -18,7 +18,7 @@ static void group_read(
 	if (s->type == CONFIG_TYPE_GROUP)
 		table_read(rd, k->table, key_slot(k, base), s);
 	else
-		complain_type(rd, s, "a group { }");
+		problem_type(rd, s, "a group { }");
 }
 
 static void group_print(struct printer *p, const struct key *k, const void *base)
@@ -31,7 +31,7 @@ static void group_fini(const struct key *k, void *base)
 	table_fini(k->table, key_slot(k, base));
 }
 
-struct array list_array(const struct key *k, const void *base)
+struct array groups_array(const struct key *k, const void *base)
 {
 	struct array a = { .size = k->table->size };
 
@@ -55,7 +55,7 @@ static struct array make_array(const struct key *k, void *base, size_t n)
 
 static void list_fini(const struct key *k, void *base)
 {
-	struct array a = list_array(k, base);
+	struct array a = groups_array(k, base);
 
 	for (size_t i = 0; i < a.n; i++)
 		table_fini(k->table, array_at(a, i));
@@ -69,9 +69,9 @@ static bool count_is_right(struct reader *rd, const struct key *k, config_settin
 	if (n >= (int)k->low && n <= (int)k->high)
 		return true;
 	if (n == 0)
-		complain(rd, s, "is empty: %s", key_hint(k));
+		problem_at(rd, s, "is empty: %s", table_key_hint(k));
 	else
-		complain(rd, s, "expected %d..%d entries, got %d", (int)k->low,
+		problem_at(rd, s, "expected %d..%d entries, got %d", (int)k->low,
 			(int)k->high, n);
 	return false;
 }
@@ -83,7 +83,7 @@ static void list_read(
 		       (s->type == CONFIG_TYPE_ARRAY && config_setting_length(s) == 0);
 
 	if (!is_list) {
-		complain_type(rd, s, "a list of groups ( { }, { } )");
+		problem_type(rd, s, "a list of groups ( { }, { } )");
 		return;
 	}
 	if (!count_is_right(rd, k, s) || config_setting_length(s) == 0)
@@ -98,7 +98,7 @@ static void list_read(
 		if (entry->type == CONFIG_TYPE_GROUP)
 			table_read(rd, k->table, array_at(a, i), entry);
 		else
-			complain_type(rd, entry, "a group { }");
+			problem_type(rd, entry, "a group { }");
 	}
 }
 
@@ -107,7 +107,7 @@ static void named_read(
 	struct reader *rd, const struct key *k, config_setting_t *s, void *base)
 {
 	if (s->type != CONFIG_TYPE_GROUP) {
-		complain_type(
+		problem_type(
 			rd, s, "a group with a group for each name { name = { }; }");
 		return;
 	}
@@ -122,47 +122,47 @@ static void named_read(
 		table_preset(k->table, array_at(a, i));
 		if (name_is_repeated(entry->name))
 			continue;
-		name_take(rd, entry, entry->name, array_at(a, i));
+		text_take_name(rd, entry, entry->name, array_at(a, i));
 		if (entry->type == CONFIG_TYPE_GROUP)
 			table_read(rd, k->table, array_at(a, i), entry);
 		else
-			complain_type(rd, entry, "a group { }");
+			problem_type(rd, entry, "a group { }");
 	}
 }
 
 static void list_print(struct printer *p, const struct key *k, const void *base)
 {
-	struct array a = list_array(k, base);
+	struct array a = groups_array(k, base);
 
 	fputs(a.n == 0 ? "()" : "(", p->f);
 	for (size_t i = 0; i < a.n; i++) {
 		p->depth++;
-		new_line(p);
+		print_new_line(p);
 		table_print(p, k->table, array_at(a, i));
 		p->depth--;
 		if (i + 1 < a.n)
 			fputc(',', p->f);
 	}
 	if (a.n > 0) {
-		new_line(p);
+		print_new_line(p);
 		fputc(')', p->f);
 	}
 }
 
 static void named_print(struct printer *p, const struct key *k, const void *base)
 {
-	struct array a = list_array(k, base);
+	struct array a = groups_array(k, base);
 
 	fputc('{', p->f);
 	p->depth++;
 	for (size_t i = 0; i < a.n; i++) {
-		new_line(p);
+		print_new_line(p);
 		fprintf(p->f, "%s = ", (const char *)array_at(a, i));
 		table_print(p, k->table, array_at(a, i));
 		fputc(';', p->f);
 	}
 	p->depth--;
-	new_line(p);
+	print_new_line(p);
 	fputc('}', p->f);
 }
 

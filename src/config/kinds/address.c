@@ -26,7 +26,7 @@ static bool label_is_valid(struct span label)
 	return true;
 }
 
-bool host_is_valid(const char *host, size_t n)
+bool address_host_is_valid(const char *host, size_t n)
 {
 	struct span rest = { .p = host, .n = n };
 
@@ -111,7 +111,7 @@ static int take_host(struct config_address *a, bool brackets, struct err *err)
 			return err_set(
 				err, ERR_CONFIG, "%.60s is no IPv4 address", a->host);
 		take_ipv4(a);
-	} else if (!host_is_valid(a->host, strlen(a->host))) {
+	} else if (!address_host_is_valid(a->host, strlen(a->host))) {
 		return err_set(err, ERR_CONFIG, "\"%.60s\" is no host name", a->host);
 	}
 	for (char *p = a->host; *p != '\0'; p++)
@@ -216,16 +216,16 @@ static void read_address(struct reader *rd, config_setting_t *s,
 	int (*fits)(const struct config_address *, struct err *))
 {
 	const char *text =
-		read_text(rd, s, "an address in quotes, as \"127.0.0.1:9001\"");
+		text_of_setting(rd, s, "an address in quotes, as \"127.0.0.1:9001\"");
 	struct config_address parsed;
 	struct err err;
 
 	if (text == NULL)
 		return;
 	if (address_parse(&parsed, text, &err) != 0) {
-		complain(rd, s, "%s", err.text);
+		problem_at(rd, s, "%s", err.text);
 	} else if (fits(&parsed, &err) != 0) {
-		complain(rd, s, "%s", err.text);
+		problem_at(rd, s, "%s", err.text);
 		address_fini(&parsed);
 	} else {
 		address_fini(a);

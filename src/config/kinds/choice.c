@@ -37,10 +37,11 @@ static void complain_choice(
 		if (!w->later)
 			nearest_try(&near, w->text);
 	if (later)
-		complain(rd, s, "\"%s\" is not available in this version: expected %s",
-			text, choices);
+		problem_at(rd, s,
+			"\"%s\" is not available in this version: expected %s", text,
+			choices);
 	else
-		complain(rd, s, "expected %s, got \"%.60s\"; the nearest is \"%s\"",
+		problem_at(rd, s, "expected %s, got \"%.60s\"; the nearest is \"%s\"",
 			choices, text, near.best);
 	free(choices);
 }
@@ -48,7 +49,7 @@ static void complain_choice(
 static bool parse_choice(
 	struct reader *rd, const struct key *k, config_setting_t *s, double *v)
 {
-	const char *text = read_text(rd, s, "a word in quotes");
+	const char *text = text_of_setting(rd, s, "a word in quotes");
 	const struct word *w = k->words;
 
 	if (text == NULL)
