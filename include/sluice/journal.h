@@ -5,7 +5,7 @@
  * A thread of its own does all disk and database work; the calls here only
  * queue, never block and never touch a file (but journal_open and _close).
  * Callbacks come on the control loop. Decisions are never dropped; metric
- * samples are, first, when the spool reaches its bound (S3), and a row says so.
+ * samples are, first, when the outbox reaches its bound (S3), and a row says so.
  */
 #ifndef SLUICE_JOURNAL_H
 #define SLUICE_JOURNAL_H

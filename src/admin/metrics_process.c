@@ -92,7 +92,7 @@ static void show_journal(struct text *t, const struct journal_status *j)
 	total(t, "sluice_journal_committed_total", "Rows committed to SQLite.",
 		j->committed);
 	total(t, "sluice_journal_dropped_total",
-		"Metric samples dropped because the spool was full; decisions never "
+		"Metric samples dropped because the outbox was full; decisions never "
 		"are.",
 		j->dropped);
 	one(t, "sluice_journal_waiting_rows", "Rows not yet forwarded to PostgreSQL.",

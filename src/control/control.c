@@ -66,7 +66,7 @@ static int open_state(struct control *c, const struct config *config, struct err
 	c->loop = net_loop_new(0);
 	if (admin_open(&c->admin, c->loop, &config->admin, &ops, err) != 0)
 		return -1;
-	if (keep_open(c, &config->journal, err) != 0)
+	if (control_store_open(c, &config->journal, err) != 0)
 		return -1;
 	signals_open(c);
 	return 0;
@@ -83,7 +83,7 @@ static int open_traffic(struct control *c, struct config **config, struct err *e
 
 	c->stats = stats_new(workers);
 	c->registry = registry_new(workers, c->live);
-	if (keep_words(c, *config, err) != 0 ||
+	if (control_store_words(c, *config, err) != 0 ||
 		snapshot_build(&c->snapshot, config, c->registry, err) != 0)
 		return -1;
 	c->config = snapshot_config(c->snapshot);
@@ -138,7 +138,7 @@ static void close_all(struct control *c)
 	registry_free(c->registry);
 	stats_free(c->stats);
 	signals_close();
-	keep_close(c);
+	control_store_close(c);
 	net_waker_free(c->waker); /* a handler may have run on the journal's thread */
 	net_loop_free(c->loop);
 	free(c->reload_error);

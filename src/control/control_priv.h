@@ -2,7 +2,7 @@
  * control_priv - the one struct control, and what its files do for each other.
  *
  * control.c opens and closes everything, store.c the journal and the live file, which
- * sole.c keeps for one process; tracks.c keeps a track for each migration; tick.c asks
+ * instance_lock.c keeps for one process; tracks.c keeps a track for each migration; tick.c asks
  * its engine ten times a second; act.c is the only place where a state changes;
  * record.c writes it down; reload.c, signals.c and commands.c bring the wishes of
  * people; view.c shows.
@@ -126,21 +126,23 @@ void check_print(const struct config_problems *p);
 /* What can be tried without side effects. */
 int check_certificates(const struct config *c, struct err *err);
 
-/* --- sole.c: one sluice for a journal ------------------------------------ */
+/* --- instance_lock.c: one sluice for a journal ------------------------------------ */
 
-int sole_take(struct control *c, const char *journal, struct err *err);
-void sole_leave(struct control *c);
+int instance_lock_take(struct control *c, const char *journal, struct err *err);
+void instance_lock_release(struct control *c);
 
 /* --- store.c: the journal and the live file ------------------------------ */
 
-int keep_open(struct control *c, const struct config_journal *j, struct err *err);
-void keep_close(struct control *c);
+int control_store_open(
+	struct control *c, const struct config_journal *j, struct err *err);
+void control_store_close(struct control *c);
 /* The kept memory of a migration, taken from the shelf; false: there is none. */
 bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged);
 void shelf_put(struct control *c, const char *name, const struct memory *m);
 void shelf_cutback(struct control *c);
 /* A word in the live file for each migration; those are never given back. */
-int keep_words(struct control *c, const struct config *config, struct err *err);
+int control_store_words(
+	struct control *c, const struct config *config, struct err *err);
 
 /* --- tracks.c ------------------------------------------------------------ */
 

@@ -62,7 +62,7 @@ static int publish(struct control *c, struct config **config, struct snapshot **
 {
 	struct snapshot *s = NULL;
 
-	if (keep_words(c, *config, err) != 0 ||
+	if (control_store_words(c, *config, err) != 0 ||
 		snapshot_build(&s, config, c->registry, err) != 0)
 		return -1;
 	if (admin_configure(c->admin, &snapshot_config(s)->admin, err) != 0)

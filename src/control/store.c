@@ -169,12 +169,14 @@ static int open_journal(struct control *c, const struct config_journal *j,
 	return 0;
 }
 
-int keep_open(struct control *c, const struct config_journal *j, struct err *err)
+int control_store_open(
+	struct control *c, const struct config_journal *j, struct err *err)
 {
 	enum journal_found found;
 	bool fresh = false;
 
-	if (sole_take(c, j->path, err) != 0 || open_journal(c, j, &found, err) != 0)
+	if (instance_lock_take(c, j->path, err) != 0 ||
+		open_journal(c, j, &found, err) != 0)
 		return -1;
 
 	char *path = mem_print("%s-live", j->path);
@@ -193,7 +195,7 @@ int keep_open(struct control *c, const struct config_journal *j, struct err *err
 	return 0;
 }
 
-int keep_words(struct control *c, const struct config *config, struct err *err)
+int control_store_words(struct control *c, const struct config *config, struct err *err)
 {
 	for (size_t i = 0; i < config->n_migrations; i++) {
 		if (!live_find(c->live, config->migrations[i].name, true))
@@ -206,7 +208,7 @@ int keep_words(struct control *c, const struct config *config, struct err *err)
 	return 0;
 }
 
-void keep_close(struct control *c)
+void control_store_close(struct control *c)
 {
 	LIST_EACH (&c->shelf, it, after) {
 		shelf_drop(LIST_ENTRY(it, struct shelved, link));
@@ -214,5 +216,5 @@ void keep_close(struct control *c)
 	if (c->journal)
 		journal_close(c->journal, 2000);
 	live_close(c->live);
-	sole_leave(c);
+	instance_lock_release(c);
 }

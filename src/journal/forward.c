@@ -15,19 +15,27 @@
  *   idle     connection lost, backend terminated              -> rest
  *   rest     waits from 0.2 s up to 10 s, with jitter         -> connect
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libpq-fe.h>
-
 #include "sluice/base/clock.h"
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/step.h"
 
 #include "journal_priv.h"
 
-enum step { FWD_OFF, FWD_REST, FWD_CONNECT, FWD_CHECK, FWD_SEND, FWD_MARK, FWD_IDLE };
+enum forward_step {
+	FWD_OFF,
+	FWD_REST,
+	FWD_CONNECT,
+	FWD_CHECK,
+	FWD_SEND,
+	FWD_MARK,
+	FWD_IDLE,
+};
 
 enum {
 	CONNECT_MS = 10000,
@@ -37,57 +45,44 @@ enum {
 	REST_MAX_MS = 10000,
 	REFUSED_MS = 600000,
 	INSTANCE_SIZE = 256,
+	STUCK_STEPS = 100000, /* far more than a whole outbox takes between two waits */
 };
 
-enum verdict { AGAIN, WAIT };
-
 struct forward {
-	struct net_loop *loop;
 	struct store *store;
 	void (*on_news)(void *);
 	void *arg;
 
 	char *conninfo;
 	char instance[INSTANCE_SIZE];
-	enum step step;
-	bool entered; /* the step has not run yet */
-	bool expired; /* the step's deadline is over */
+	struct step_machine machine;
 	bool hurry;
 	unsigned failures; /* in a row, without a batch or a check that went well */
 	struct net_timer deadline, again; /* again: for refused rows */
-	struct session session;
-	struct pipeline batch;
-	unsigned rows; /* the most that the next batch may have */
+	struct outgoing out;
 
 	enum journal_forward state;
 	uint64_t away_since_us;
-	char trouble[PIPELINE_TEXT], refused_why[PIPELINE_TEXT];
+	char trouble[PG_TROUBLE_SIZE], refused_why[PG_TROUBLE_SIZE];
+	char answer[PG_TROUBLE_SIZE]; /* to the question being asked */
+	bool answer_is_error;
 };
 
-static enum verdict go(struct forward *f, enum step next, uint32_t ms)
+static enum verdict go(struct forward *f, enum forward_step next, uint32_t ms)
 {
-	f->step = next;
-	f->entered = true;
-	f->expired = false;
-	if (ms > 0)
-		net_timer_set(&f->deadline, ms);
-	else
-		net_timer_stop(&f->deadline);
-	return AGAIN;
+	return step_go(&f->machine, next, ms);
 }
 
-static void hang_up(struct forward *f)
+static void disconnect(struct forward *f)
 {
-	session_end(&f->session);
-	f->store->flying_first = f->store->flying_last = 0;
+	pg_session_disconnect(f->out.session);
+	f->store->in_flight_first = f->store->in_flight_last = 0;
 }
-
-/* --- what others see --- */
 
 /* A server that did not answer was away when it was asked. */
 static void set_away(struct forward *f)
 {
-	uint64_t waited_us = f->expired ? (uint64_t)ANSWER_MS * 1000 : 0;
+	uint64_t waited_us = f->machine.expired ? (uint64_t)ANSWER_MS * 1000 : 0;
 
 	if (f->state == JOURNAL_AWAY)
 		return;
@@ -99,10 +94,10 @@ static void set_away(struct forward *f)
 static void say_refused(struct forward *f)
 {
 	f->trouble[0] = '\0';
-	if (f->store->spool.refused > 0)
+	if (f->store->outbox.refused > 0)
 		(void)snprintf(f->trouble, sizeof(f->trouble),
 			"%llu rows refused by PostgreSQL: %.180s",
-			(unsigned long long)f->store->spool.refused, f->refused_why);
+			(unsigned long long)f->store->outbox.refused, f->refused_why);
 }
 
 static void arrive(struct forward *f)
@@ -110,7 +105,7 @@ static void arrive(struct forward *f)
 	f->state = JOURNAL_CONNECTED;
 	f->away_since_us = 0;
 	log_info("journal forwarding", "instance=%s waiting=%llu", f->instance,
-		(unsigned long long)f->store->spool.waiting);
+		(unsigned long long)f->store->outbox.waiting);
 }
 
 /* Only when something was done there: a server that takes connections and then
@@ -137,14 +132,14 @@ static uint32_t rest_ms(const struct forward *f)
 
 static enum verdict fail(struct forward *f, const char *why)
 {
-	char said[PIPELINE_TEXT];
+	char said[PG_TROUBLE_SIZE];
 
-	wire_trouble(why, said, sizeof(said));
+	pg_first_line(why, said, sizeof(said));
 	if (f->state == JOURNAL_CONNECTED || strcmp(said, f->trouble) != 0)
 		log_warn("journal not forwarding", "reason=%s waiting=%llu", said,
-			(unsigned long long)f->store->spool.waiting);
+			(unsigned long long)f->store->outbox.waiting);
 	memcpy(f->trouble, said, sizeof(said));
-	hang_up(f);
+	disconnect(f);
 	set_away(f);
 	(void)go(f, FWD_REST, rest_ms(f));
 	f->failures++;
@@ -152,9 +147,227 @@ static enum verdict fail(struct forward *f, const char *why)
 	return AGAIN;
 }
 
-/* --- the callbacks --- */
+static enum verdict step_off(void *object)
+{
+	(void)object;
+	return WAIT;
+}
 
-static void forward_run(struct forward *f);
+static enum verdict step_rest(void *object)
+{
+	struct forward *f = object;
+
+	if (!f->machine.expired)
+		return WAIT;
+	return go(f, FWD_CONNECT, CONNECT_MS);
+}
+
+static enum verdict step_connect(void *object)
+{
+	struct forward *f = object;
+	enum pg_progress r;
+
+	if (f->machine.expired)
+		return fail(f, "no answer to the connection attempt");
+	r = f->machine.entered
+		    ? pg_session_connect(f->out.session, f->conninfo, "sluice")
+		    : pg_session_go_on(f->out.session);
+	switch (r) {
+	case PG_MORE:
+		return WAIT;
+	case PG_READY:
+		return go(f, FWD_CHECK, ANSWER_MS);
+	case PG_FAILED:
+		break;
+	}
+	return fail(f, pg_session_trouble(f->out.session));
+}
+
+/* What the writer must have and no more. to_regclass follows search_path and says
+ * NULL where the schema may not be used. */
+static const char check_sql[] =
+	"SET statement_timeout = 15000;"
+	"SET lock_timeout = 10000;"
+	"SELECT set_config('synchronous_commit', 'on', false)"
+	" WHERE current_setting('synchronous_commit') = 'off';"
+	"SELECT CASE"
+	" WHEN current_setting('transaction_read_only') = 'on'"
+	" THEN 'the server is read-only'"
+	" WHEN bool_or(to_regclass(t) IS NULL)"
+	" THEN 'no table ' || min(t) FILTER (WHERE to_regclass(t) IS NULL)"
+	" || ': run: sluicectl db migrate'"
+	" WHEN bool_or(NOT has_table_privilege(to_regclass(t), 'INSERT'))"
+	" THEN 'no right to INSERT into '"
+	" || min(t) FILTER (WHERE NOT has_table_privilege(to_regclass(t), 'INSERT'))"
+	" ELSE '' END "
+	"FROM unnest(ARRAY['decision', 'migration_tracking', 'migration_metrics',"
+	" 'migration_rollback']) AS t";
+
+static enum verdict step_check(void *object)
+{
+	struct forward *f = object;
+	struct pg_session *s = f->out.session;
+	enum pg_progress r;
+
+	if (f->machine.expired)
+		return fail(f, "no answer from the server");
+	r = f->machine.entered ? pg_session_ask(s, check_sql)
+			       : pg_session_answer(s, f->answer, &f->answer_is_error);
+	switch (r) {
+	case PG_MORE:
+		return WAIT;
+	case PG_READY:
+		if (f->answer[0] != '\0')
+			return fail(f, f->answer);
+		if (pg_session_start_batches(s) == PG_READY)
+			return go(f, FWD_IDLE, 0);
+		break;
+	case PG_FAILED:
+		break;
+	}
+	return fail(f, pg_session_trouble(s));
+}
+
+/* Another process with the same journal (one that drains) has taken them. */
+static enum verdict recount(struct forward *f)
+{
+	struct err err = { .code = ERR_NONE };
+
+	if (outbox_count(f->store, &err) != 0)
+		return fail(f, err.text);
+	return go(f, FWD_IDLE, 0);
+}
+
+static enum verdict start_batch(struct forward *f)
+{
+	struct err err = { .code = ERR_NONE };
+	struct outgoing *o = &f->out;
+
+	if (outgoing_take(o, f->store, &err) != 0)
+		return fail(f, err.text);
+	if (o->rows == 0)
+		return recount(f);
+	f->store->in_flight_first = o->row[0];
+	f->store->in_flight_last = o->row[o->rows - 1];
+	return pg_batch_send(&o->batch, o->session) == 0
+		       ? WAIT
+		       : fail(f, pg_session_trouble(o->session));
+}
+
+static enum verdict set_row_aside(struct forward *f)
+{
+	static struct log_gate refusals;
+	struct err err = { .code = ERR_NONE };
+	uint64_t seq = outgoing_refused(&f->out);
+	const char *why = f->out.batch.trouble;
+
+	if (log_open_gate(&refusals))
+		log_error("journal row refused by postgresql",
+			"seq=%llu reason=%s repeated=%u", (unsigned long long)seq, why,
+			log_held(&refusals));
+	if (outbox_refuse(f->store, seq, why, &err) != 0)
+		return fail(f, err.text);
+	(void)snprintf(f->refused_why, sizeof(f->refused_why), "%s", why);
+	if (!net_timer_is_set(&f->again))
+		net_timer_set(&f->again, REFUSED_MS);
+	f->on_news(f->arg);
+	return go(f, FWD_IDLE, 0);
+}
+
+static enum verdict fail_batch(struct forward *f)
+{
+	char why[PG_TROUBLE_SIZE];
+
+	(void)snprintf(why, sizeof(why), "%.200s%s", f->out.batch.trouble,
+		outgoing_advice(&f->out));
+	return fail(f, why);
+}
+
+static enum verdict step_send(void *object)
+{
+	struct forward *f = object;
+	struct outgoing *o = &f->out;
+
+	if (f->machine.entered)
+		return start_batch(f);
+	if (f->machine.expired) {
+		/* The server may be slow, not gone. */
+		o->max_rows = o->max_rows > 4 ? o->max_rows / 4 : 1;
+		return fail(f, "no answer from the server");
+	}
+	if (pg_session_take_input(o->session) != 0)
+		return fail(f, pg_session_trouble(o->session));
+	switch (pg_batch_receive(&o->batch, o->session)) {
+	case PG_BATCH_MORE:
+		return WAIT;
+	case PG_BATCH_DONE:
+		return go(f, FWD_MARK, MARK_MS);
+	case PG_BATCH_REFUSED:
+		return set_row_aside(f);
+	case PG_BATCH_FAILED:
+		break;
+	}
+	return fail_batch(f);
+}
+
+/* Until the mark is on the disk nothing more is read from it: what was delivered
+ * would be sent again and again. */
+static enum verdict step_mark(void *object)
+{
+	struct forward *f = object;
+	struct outgoing *o = &f->out;
+	struct err err = { .code = ERR_NONE };
+
+	if (!f->machine.entered && !f->machine.expired)
+		return WAIT;
+	if (outbox_delivered(f->store, o->row, o->rows, &err) != 0) {
+		pg_session_ignore(o->session); /* the server's next word can wait */
+		f->machine.expired = false;
+		net_timer_set(&f->deadline, MARK_MS);
+		return WAIT;
+	}
+	o->max_rows = o->max_rows < OUTGOING_ROWS / 2 ? o->max_rows * 2 : OUTGOING_ROWS;
+	set_connected(f);
+	return go(f, FWD_IDLE, 0);
+}
+
+static enum verdict step_idle(void *object)
+{
+	struct forward *f = object;
+
+	f->store->in_flight_first = f->store->in_flight_last = 0;
+	if (pg_session_take_input(f->out.session) != 0)
+		return fail(f, pg_session_trouble(f->out.session));
+	if (f->store->outbox.waiting > 0)
+		return go(f, FWD_SEND, ANSWER_MS);
+	if (f->machine.entered)
+		set_connected(f);
+	return WAIT;
+}
+
+static const struct step steps[] = {
+	[FWD_OFF] = { "off", step_off },
+	[FWD_REST] = { "rest", step_rest },
+	[FWD_CONNECT] = { "connect", step_connect },
+	[FWD_CHECK] = { "check", step_check },
+	[FWD_SEND] = { "send", step_send },
+	[FWD_MARK] = { "mark", step_mark },
+	[FWD_IDLE] = { "idle", step_idle },
+};
+
+static void forward_run(struct forward *f)
+{
+	enum verdict v = step_run(&f->machine, f, STUCK_STEPS);
+	uint32_t ms;
+
+	assert(v == WAIT); /* a forward has no end, and must not be stuck */
+	if (!step_deadline(&f->machine, &ms))
+		return;
+	if (ms > 0)
+		net_timer_set(&f->deadline, ms);
+	else
+		net_timer_stop(&f->deadline);
+}
 
 static void on_session(void *arg)
 {
@@ -165,192 +378,13 @@ static void on_deadline(void *arg)
 {
 	struct forward *f = arg;
 
-	f->expired = true;
+	f->machine.expired = true;
 	forward_run(f);
 }
 
-/* --- the steps --- */
-
-static enum verdict step_off(struct forward *f)
-{
-	(void)f;
-	return WAIT;
-}
-
-static enum verdict step_rest(struct forward *f)
-{
-	if (!f->expired)
-		return WAIT;
-	return go(f, FWD_CONNECT, CONNECT_MS);
-}
-
-static enum verdict step_connect(struct forward *f)
-{
-	enum session_result r;
-
-	if (f->expired)
-		return fail(f, "no answer to the connection attempt");
-	r = f->entered ? session_start(&f->session, f->conninfo)
-		       : session_go_on(&f->session);
-	switch (r) {
-	case SESSION_MORE:
-		return WAIT;
-	case SESSION_READY:
-		return go(f, FWD_CHECK, ANSWER_MS);
-	case SESSION_FAILED:
-		break;
-	}
-	return fail(f, session_trouble(&f->session));
-}
-
-static enum verdict step_check(struct forward *f)
-{
-	enum session_result r;
-
-	if (f->expired)
-		return fail(f, "no answer from the server");
-	r = f->entered ? session_ask(&f->session) : session_answered(&f->session);
-	switch (r) {
-	case SESSION_MORE:
-		return WAIT;
-	case SESSION_READY:
-		return go(f, FWD_IDLE, 0);
-	case SESSION_FAILED:
-		break;
-	}
-	return fail(f, session_trouble(&f->session));
-}
-
-/* Another process with the same journal (one that drains) has taken them. */
-static enum verdict recount(struct forward *f)
-{
-	struct err err = { .code = ERR_NONE };
-
-	if (spool_count(f->store, &err) != 0)
-		return fail(f, err.text);
-	return go(f, FWD_IDLE, 0);
-}
-
-static enum verdict start_batch(struct forward *f)
-{
-	struct err err = { .code = ERR_NONE };
-	struct pipeline *p = &f->batch;
-
-	p->max_rows = f->rows;
-	if (pipeline_send(p, f->session.conn, f->instance, f->store, &err) != 0)
-		return fail(f, err.text);
-	if (p->rows == 0)
-		return recount(f);
-	f->store->flying_first = p->row[0];
-	f->store->flying_last = p->row[p->rows - 1];
-	if (PQpipelineSync(f->session.conn) != 1)
-		return fail(f, session_trouble(&f->session));
-	return session_flush(&f->session) == 0 ? WAIT
-					       : fail(f, session_trouble(&f->session));
-}
-
-static enum verdict set_row_aside(struct forward *f)
-{
-	static struct log_gate refusals;
-	struct err err = { .code = ERR_NONE };
-
-	if (log_open_gate(&refusals))
-		log_error("journal row refused by postgresql",
-			"seq=%llu reason=%s repeated=%u",
-			(unsigned long long)f->batch.refused_seq, f->batch.trouble,
-			log_held(&refusals));
-	if (spool_refuse(f->store, f->batch.refused_seq, f->batch.trouble, &err) != 0)
-		return fail(f, err.text);
-	memcpy(f->refused_why, f->batch.trouble, sizeof(f->refused_why));
-	if (!net_timer_is_set(&f->again))
-		net_timer_set(&f->again, REFUSED_MS);
-	f->on_news(f->arg);
-	return go(f, FWD_IDLE, 0);
-}
-
-static enum verdict step_send(struct forward *f)
-{
-	if (f->entered)
-		return start_batch(f);
-	if (f->expired) {
-		f->rows = f->rows > 4 ? f->rows / 4 : 1; /* it may be slow, not gone */
-		return fail(f, "no answer from the server");
-	}
-	if (session_take_input(&f->session) != 0)
-		return fail(f, session_trouble(&f->session));
-	switch (pipeline_receive(&f->batch, f->session.conn)) {
-	case PIPELINE_MORE:
-		return WAIT;
-	case PIPELINE_DONE:
-		return go(f, FWD_MARK, MARK_MS);
-	case PIPELINE_REFUSED:
-		return set_row_aside(f);
-	case PIPELINE_FAILED:
-		break;
-	}
-	return fail(f, f->batch.trouble);
-}
-
-/* Until the mark is on the disk nothing more is read from it: what was delivered
- * would be sent again and again. */
-static enum verdict step_mark(struct forward *f)
-{
-	struct err err = { .code = ERR_NONE };
-
-	if (!f->entered && !f->expired)
-		return WAIT;
-	f->expired = false;
-	if (spool_delivered(f->store, f->batch.row, f->batch.rows, &err) != 0) {
-		session_ignore(&f->session); /* whatever the server says now can wait */
-		net_timer_set(&f->deadline, MARK_MS);
-		return WAIT;
-	}
-	f->rows = f->rows < PIPELINE_ROWS / 2 ? f->rows * 2 : PIPELINE_ROWS;
-	set_connected(f);
-	return go(f, FWD_IDLE, 0);
-}
-
-static enum verdict step_idle(struct forward *f)
-{
-	f->store->flying_first = f->store->flying_last = 0;
-	if (session_take_input(&f->session) != 0)
-		return fail(f, session_trouble(&f->session));
-	if (f->store->spool.waiting > 0)
-		return go(f, FWD_SEND, ANSWER_MS);
-	if (f->entered)
-		set_connected(f);
-	return WAIT;
-}
-
-static enum verdict (*const steps[])(struct forward *) = {
-	[FWD_OFF] = step_off,
-	[FWD_REST] = step_rest,
-	[FWD_CONNECT] = step_connect,
-	[FWD_CHECK] = step_check,
-	[FWD_SEND] = step_send,
-	[FWD_MARK] = step_mark,
-	[FWD_IDLE] = step_idle,
-};
-
-static void forward_run(struct forward *f)
-{
-	enum verdict v = AGAIN;
-
-	while (v == AGAIN) {
-		enum step at = f->step;
-		bool entered = f->entered;
-
-		v = steps[at](f);
-		if (v == WAIT && entered)
-			f->entered = false;
-	}
-}
-
-/* --- the outside --- */
-
 void forward_kick(struct forward *f)
 {
-	if (f->step == FWD_IDLE)
+	if ((enum forward_step)f->machine.now == FWD_IDLE)
 		forward_run(f);
 }
 
@@ -359,7 +393,7 @@ static void on_again(void *arg)
 	struct forward *f = arg;
 	struct err err = { .code = ERR_NONE };
 
-	if (spool_unrefuse(f->store, &err) != 0)
+	if (outbox_unrefuse(f->store, &err) != 0)
 		net_timer_set(&f->again, REFUSED_MS);
 	forward_kick(f);
 }
@@ -369,14 +403,15 @@ struct forward *forward_new(
 {
 	struct forward *f = mem_zero(sizeof(*f));
 
-	f->loop = l;
 	f->store = s;
 	f->on_news = on_news;
 	f->arg = arg;
-	f->rows = PIPELINE_ROWS;
+	f->out.max_rows = OUTGOING_ROWS;
 	f->state = JOURNAL_NO_FORWARD;
 	f->conninfo = mem_text("");
-	session_init(&f->session, l, on_session, f);
+	f->out.session = pg_session_new(l, on_session, f);
+	f->out.instance = f->instance;
+	step_init(&f->machine, steps, FWD_OFF, 0);
 	net_timer_init(&f->deadline, l, on_deadline, f);
 	net_timer_init(&f->again, l, on_again, f);
 	wire_name_instance(s->path, f->instance, sizeof(f->instance));
@@ -389,7 +424,7 @@ void forward_free(struct forward *f)
 		return;
 	net_timer_stop(&f->deadline);
 	net_timer_stop(&f->again);
-	hang_up(f);
+	pg_session_free(f->out.session);
 	free(f->conninfo);
 	free(f);
 }
@@ -401,7 +436,7 @@ void forward_configure(struct forward *f, const char *conninfo)
 
 	if (strcmp(conninfo, f->conninfo) == 0)
 		return;
-	hang_up(f);
+	disconnect(f);
 	free(f->conninfo);
 	f->conninfo = mem_text(conninfo);
 	f->failures = 0;
@@ -413,7 +448,7 @@ void forward_configure(struct forward *f, const char *conninfo)
 		(void)go(f, FWD_OFF, 0);
 	} else {
 		set_away(f);
-		(void)spool_unrefuse(f->store, &err); /* else in ten minutes */
+		(void)outbox_unrefuse(f->store, &err); /* else in ten minutes */
 		(void)go(f, FWD_CONNECT, CONNECT_MS);
 	}
 	f->on_news(f->arg);
@@ -424,7 +459,7 @@ void forward_hurry(struct forward *f)
 {
 	f->hurry = true;
 	f->failures = 0;
-	if (f->step != FWD_REST)
+	if ((enum forward_step)f->machine.now != FWD_REST)
 		return;
 	(void)go(f, FWD_CONNECT, CONNECT_MS);
 	forward_run(f);
@@ -439,6 +474,8 @@ struct forward_view forward_look(const struct forward *f)
 
 bool forward_is_finished(const struct forward *f)
 {
-	return f->step == FWD_OFF || (f->hurry && f->step == FWD_REST) ||
-	       (f->step == FWD_IDLE && f->store->spool.waiting == 0);
+	return (enum forward_step)f->machine.now == FWD_OFF ||
+	       (f->hurry && (enum forward_step)f->machine.now == FWD_REST) ||
+	       ((enum forward_step)f->machine.now == FWD_IDLE &&
+		       f->store->outbox.waiting == 0);
 }

@@ -75,7 +75,7 @@ int journal_open(struct journal **out, const struct config_journal *c,
 	j->store->forwarded = c->postgres[0] != '\0';
 	if (j->store->forwarded)
 		j->status = (struct journal_status){ .forward = JOURNAL_AWAY,
-			.waiting = j->store->spool.waiting,
+			.waiting = j->store->outbox.waiting,
 			.away_since_us = clock_wall_us() };
 	j->to_control = net_waker_new(owner->loop, on_thread_news, j);
 	thread_init(j);

@@ -12,9 +12,8 @@
 #include "sluice/base/mem.h"
 #include "sluice/journal.h"
 #include "sluice/net/loop.h"
+#include "sluice/pg.h"
 
-struct pg_conn;
-struct pg_result;
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -44,7 +43,7 @@ void entry_free(struct entry *e);
 void entry_move_all(struct link *to, struct link *from);
 void entry_free_all(struct link *entries);
 
-/* --- store*.c, spool.c: SQLite --- */
+/* --- store*.c, outbox.c: SQLite --- */
 
 enum {
 	/* Samples kept, delivered or not; the oldest go first (S3). */
@@ -82,7 +81,7 @@ enum sql {
 	SQL_N,
 };
 
-struct spool { /* how many rows there are; true after each commit */
+struct outbox { /* how many rows there are; true after each commit */
 	uint64_t waiting, refused, samples;
 };
 
@@ -90,12 +89,13 @@ struct store {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *st[SQL_N];
 	char *path;
-	struct spool spool;
+	struct outbox outbox;
 	uint64_t committed; /* rows since open */
 	/* Samples dropped: since open; and those that no row tells of yet. */
 	uint64_t dropped, untold;
-	uint64_t told_ms;                   /* when a row last told */
-	uint64_t flying_first, flying_last; /* on their way to PostgreSQL; 0: none */
+	uint64_t told_ms; /* when a row last told */
+	uint64_t in_flight_first,
+		in_flight_last; /* on their way to PostgreSQL; 0: none */
 	bool forwarded;  /* there is somebody to forward to: dropping is a loss */
 	int64_t changes; /* when the transaction began */
 	bool failing;
@@ -151,21 +151,21 @@ int store_each_waiting(struct store *s, unsigned max,
 	bool (*take)(void *arg, const struct record *r), void *arg,
 	struct err *err) MUST_USE;
 
-int spool_open(struct store *s, struct err *err) MUST_USE;
-int spool_count(struct store *s, struct err *err) MUST_USE;
+int outbox_open(struct store *s, struct err *err) MUST_USE;
+int outbox_count(struct store *s, struct err *err) MUST_USE;
 /* Exactly these: rows between them may have been refused. */
-int spool_delivered(
+int outbox_delivered(
 	struct store *s, const uint64_t *seqs, size_t n, struct err *err) MUST_USE;
-/* Takes seq out of the way until spool_unrefuse: PostgreSQL will not have it. */
-int spool_refuse(
+/* Takes seq out of the way until outbox_unrefuse: PostgreSQL will not have it. */
+int outbox_refuse(
 	struct store *s, uint64_t seq, const char *why, struct err *err) MUST_USE;
-int spool_unrefuse(struct store *s, struct err *err);
+int outbox_unrefuse(struct store *s, struct err *err);
 /* Inside a transaction: drops samples above the bound. */
-int spool_bound(struct store *s, struct err *err) MUST_USE;
+int outbox_bound(struct store *s, struct err *err) MUST_USE;
 /* Forgets some of the samples older than a week. */
-int spool_prune(struct store *s, struct err *err);
+int outbox_prune(struct store *s, struct err *err);
 
-/* --- forward.c, session.c, target.c, pipeline.c, wire.c: PostgreSQL --- */
+/* --- forward.c, outgoing.c, wire.c: PostgreSQL --- */
 
 struct forward;
 
@@ -188,92 +188,30 @@ struct forward_view forward_look(const struct forward *f);
 /* Nothing waits, or nothing can be done about it any more. */
 bool forward_is_finished(const struct forward *f);
 
-/* To be asked first: what libpq says of a text that it cannot parse may quote a
- * password from it. */
-bool session_is_conninfo(const char *text);
+enum { OUTGOING_ROWS = 200, OUTGOING_BYTES = 1 << 20, OUTGOING_A_ROW = 3 };
 
-enum { TARGET_PORT = 5432 }; /* asked along with a host; libpq goes by its own */
-
-/* A host that libpq would look up, blocking; and what was found. */
-struct target {
-	char host[256];
-	unsigned n;
-	char hosts[2048], addresses[512]; /* n of each, joined by commas */
+struct outgoing { /* a batch on its way: one transaction there */
+	struct pg_session *session;
+	const char *instance;
+	struct pg_batch batch;
+	unsigned max_rows, rows; /* max_rows 1..OUTGOING_ROWS */
+	uint64_t row[OUTGOING_ROWS];
+	unsigned row_of[OUTGOING_A_ROW * OUTGOING_ROWS]; /* of each statement */
+	bool lost; /* the connection, while rows were queued */
 };
 
-/* False: no name, several, or one that is none of our business (a folder of sockets, a
- * service's, an address is given beside it). */
-bool target_of(struct target *t, const char *conninfo);
-/* As far as there is room. */
-void target_add(struct target *t, const struct sockaddr *sa, socklen_t len);
+/* Queues the oldest rows that wait; rows 0: none does. */
+int outgoing_take(struct outgoing *o, struct store *s, struct err *err) MUST_USE;
+/* The row that PG_BATCH_REFUSED speaks of. */
+uint64_t outgoing_refused(const struct outgoing *o);
+/* What there is to do about an error, to follow it; "" when that is unknown. */
+const char *outgoing_advice(const struct outgoing *o);
 
-struct session { /* conn NULL: none, or its host is looked up */
-	struct net_loop *loop;
-	void (*on_event)(void *arg);
-	void *arg;
-	const char *conninfo;
-	struct target target;
-	struct net_lookup *lookup;
-	struct pg_conn *conn;
-	struct net_fd *fd;
-	unsigned events;     /* not looked at yet */
-	char objection[256]; /* why rows cannot be written in it; "" if they can */
-};
-
-enum session_result { SESSION_MORE, SESSION_READY, SESSION_FAILED };
-
-void session_init(
-	struct session *s, struct net_loop *l, void (*on_event)(void *arg), void *arg);
-void session_end(struct session *s);
-/* Why the last call failed; valid until session_end. */
-const char *session_trouble(const struct session *s);
-/* Not blocking, but where target_of says no to a name. Then, on each event, _go_on.
- * conninfo stays until session_end. */
-enum session_result session_start(struct session *s, const char *conninfo);
-enum session_result session_go_on(struct session *s);
-/* Asks whether rows can be written; then, on each event, _answered. */
-enum session_result session_ask(struct session *s);
-enum session_result session_answered(struct session *s);
-/* Writes what is queued; reads what has come and writes on. -1: connection lost. */
-int session_flush(struct session *s) MUST_USE;
-int session_take_input(struct session *s) MUST_USE;
-void session_ignore(struct session *s); /* no events until the next of the two */
-
-enum pipeline_result {
-	PIPELINE_MORE,
-	PIPELINE_DONE,    /* all rows are committed there */
-	PIPELINE_REFUSED, /* one row is bad: refused_seq */
-	PIPELINE_FAILED,  /* nothing of it is committed */
-};
-
-enum { PIPELINE_ROWS = 200, PIPELINE_BYTES = 1 << 20, PIPELINE_TEXT = 256 };
-
-struct pipeline {          /* a batch on its way: one transaction there */
-	unsigned max_rows; /* 1..PIPELINE_ROWS; set by who sends it */
-	unsigned rows;
-	uint64_t row[PIPELINE_ROWS];
-	unsigned statements, answered;
-	unsigned row_of[3 * PIPELINE_ROWS]; /* of each statement */
-	size_t bytes;
-	bool send_failed;
-	char sqlstate[6];
-	uint64_t refused_seq;
-	char trouble[PIPELINE_TEXT];
-};
-
-int pipeline_send(struct pipeline *p, struct pg_conn *conn, const char *instance,
-	struct store *s, struct err *err) MUST_USE;
-enum pipeline_result pipeline_receive(struct pipeline *p, struct pg_conn *conn);
-
-/* Queues the statements of a row; how many, or -1. */
-int wire_send(struct pg_conn *conn, const char *instance, const struct record *r,
-	size_t *bytes) MUST_USE;
+/* Queues the statements of a row, at most OUTGOING_A_ROW. -1: the connection is lost. */
+int wire_send(struct outgoing *to, const struct record *r) MUST_USE;
 
 /* host:path, for ever the same for this journal. */
 void wire_name_instance(const char *path, char *out, size_t size);
-
-/* The first line of what libpq says, without the line's end. */
-void wire_trouble(const char *said, char *out, size_t size);
 
 /* --- sql.c (made from sql/) --- */
 

@@ -49,7 +49,7 @@ static int put_decision(struct store *s, const struct decision *d, struct err *e
 	if (store_run(s, SQL_DECISION_PUT, err) != 0)
 		return -1;
 	if (sqlite3_changes(s->db) == 1) {
-		s->spool.waiting++;
+		s->outbox.waiting++;
 		return 0;
 	}
 	store_bind_u64(s, SQL_OUTBOX_TAKE, 1, seq);
@@ -78,8 +78,8 @@ static int put_sample(struct store *s, const struct entry *e, struct err *err)
 	/* SQLite has no NaN: it would be the NULL that the column refuses. */
 	(void)sqlite3_bind_double(
 		s->st[SQL_SAMPLE_PUT], at, isfinite(p->evidence) ? p->evidence : 0);
-	s->spool.waiting++;
-	s->spool.samples++;
+	s->outbox.waiting++;
+	s->outbox.samples++;
 	return store_run(s, SQL_SAMPLE_PUT, err);
 }
 
@@ -150,7 +150,7 @@ static int put_all(
 		if (put(s, LIST_ENTRY(it, struct entry, link), err) != 0)
 			return -1;
 	}
-	if (spool_bound(s, err) != 0)
+	if (outbox_bound(s, err) != 0)
 		return -1;
 	return untold == 0 && s->untold == 0 ? 0 : account_for_dropped(s, err);
 }
@@ -166,7 +166,7 @@ int store_commit(struct store *s, const struct link *entries, struct err *err)
 		s->committed += rows;
 		return 0;
 	}
-	s->spool = before.spool;
+	s->outbox = before.outbox;
 	s->dropped = before.dropped;
 	s->untold = before.untold;
 	s->told_ms = before.told_ms;

@@ -115,7 +115,7 @@ static const char *const statements[SQL_N] = {
 	[SQL_SAMPLE] = "SELECT seq, " SAMPLE_COLUMNS " FROM sample WHERE seq = ?",
 	[SQL_REFUSE] = "UPDATE outbox SET refused = ? WHERE seq = ?",
 	[SQL_UNREFUSE] = "UPDATE outbox SET refused = NULL WHERE refused IS NOT NULL",
-	/* ?1 and ?2 are what is flying: that is no longer ours to drop. */
+	/* ?1 and ?2 are what is in flight: that is no longer ours to drop. */
 	[SQL_DROP_UP_TO] = "SELECT seq FROM sample WHERE seq NOT BETWEEN ?1 AND ?2"
 			   " ORDER BY seq LIMIT 1 OFFSET ?3",
 	[SQL_DROP_FROM_OUTBOX] = "DELETE FROM outbox WHERE kind = 1 AND seq <= ?3"
@@ -231,7 +231,7 @@ static int open_existing(struct store *s, struct err *err)
 {
 	if (attach(s, s->path, err) == 0 && check_identity(s, err) == 0 &&
 		check_whole(s, err) == 0 && make_durable(s, err) == 0 &&
-		prepare(s, err) == 0 && spool_open(s, err) == 0)
+		prepare(s, err) == 0 && outbox_open(s, err) == 0)
 		return 0;
 	return -1;
 }

@@ -27,7 +27,7 @@ static void publish(struct journal *j)
 	struct journal_status now = { .forward = f.state,
 		.failing = s->failing || net_timer_is_set(&j->retry),
 		.committed = s->committed,
-		.waiting = off ? 0 : s->spool.waiting,
+		.waiting = off ? 0 : s->outbox.waiting,
 		.dropped = s->dropped,
 		.away_since_us = f.away_since_us };
 
@@ -106,7 +106,7 @@ static void on_prune(void *arg)
 	struct err err = { .code = ERR_NONE };
 
 	/* A failure is in the store's status, and the next commit tries the disk. */
-	(void)spool_prune(j->store, &err);
+	(void)outbox_prune(j->store, &err);
 	net_timer_set(&j->prune, PRUNE_MS);
 	publish(j);
 }

@@ -1,8 +1,7 @@
 /*
  * A row of the journal as the INSERTs that PostgreSQL gets: one for what happened,
  * and for decisions what follows from it. All parameters are texts, whose types
- * PostgreSQL takes from the columns. Nothing is prepared, so that a connection
- * pooler may stand between.
+ * PostgreSQL takes from the columns.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,10 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libpq-fe.h>
-
 #include "sluice/base/clock.h"
 #include "sluice/base/json.h"
+#include "sluice/pg.h"
 
 #include "journal_priv.h"
 
@@ -75,27 +73,19 @@ static void add_real(struct params *p, double value)
 	p->value[p->n++] = at;
 }
 
-static int send_params(
-	struct pg_conn *conn, const char *sql, const struct params *p, size_t *bytes)
-{
-	*bytes += strlen(sql);
-	for (int i = 0; i < p->n; i++)
-		*bytes += p->value[i] != NULL ? strlen(p->value[i]) : 0;
-	return PQsendQueryParams(conn, sql, p->n, NULL, p->value, NULL, NULL, 0) == 1
-		       ? 1
-		       : -1;
-}
-
 /* What the statements of a decision share. */
 struct sending {
-	struct pg_conn *conn;
-	const char *instance;
+	struct outgoing *to;
 	uint64_t seq;
 	const struct decision *d;
 	const char *evidence; /* JSON that PostgreSQL takes, or NULL */
 	char at[CLOCK_TEXT_SIZE], first_bad[CLOCK_TEXT_SIZE];
-	size_t *bytes;
 };
+
+static int send_params(struct outgoing *to, const char *sql, const struct params *p)
+{
+	return pg_batch_add(&to->batch, to->session, sql, p->value, p->n);
+}
 
 static int send_decision(const struct sending *w)
 {
@@ -103,7 +93,7 @@ static int send_decision(const struct sending *w)
 	struct params p = { .n = 0 };
 
 	add_text(&p, d->id);
-	add_text(&p, w->instance);
+	add_text(&p, w->to->instance);
 	add_number(&p, w->seq, INT64_MAX);
 	add_text(&p, w->at);
 	add_text(&p, d->migration);
@@ -117,7 +107,7 @@ static int send_decision(const struct sending *w)
 	add_text(&p, w->evidence);
 	add_text(&p, d->config_hash);
 	add_number(&p, d->generation, INT64_MAX);
-	return send_params(w->conn, insert_decision, &p, w->bytes);
+	return send_params(w->to, insert_decision, &p);
 }
 
 static bool moves(const struct decision *d)
@@ -134,7 +124,7 @@ static int send_tracking(const struct sending *w)
 	if (!moves(d))
 		return 0;
 	add_text(&p, d->id);
-	add_text(&p, w->instance);
+	add_text(&p, w->to->instance);
 	add_text(&p, d->migration);
 	add_text(&p, w->at);
 	add_text(&p, d->phase_to);
@@ -145,7 +135,7 @@ static int send_tracking(const struct sending *w)
 	add_text(&p, d->actor);
 	add_text(&p, d->reason);
 	add_number(&p, d->generation, INT64_MAX);
-	return send_params(w->conn, insert_tracking, &p, w->bytes);
+	return send_params(w->to, insert_tracking, &p);
 }
 
 static bool goes_back(const struct decision *d)
@@ -162,7 +152,7 @@ static int send_rollback(const struct sending *w)
 	if (!goes_back(d))
 		return 0;
 	add_text(&p, d->id);
-	add_text(&p, w->instance);
+	add_text(&p, w->to->instance);
 	add_text(&p, d->migration);
 	add_text(&p, w->at);
 	add_text(&p, d->action);
@@ -175,7 +165,7 @@ static int send_rollback(const struct sending *w)
 	add_text(&p, w->evidence);
 	add_text(&p, d->config_hash);
 	add_number(&p, d->generation, INT64_MAX);
-	return send_params(w->conn, insert_rollback, &p, w->bytes);
+	return send_params(w->to, insert_rollback, &p);
 }
 
 /* 9999-12-31: what lies behind it, no clock means. */
@@ -208,24 +198,18 @@ static char *check_evidence(struct sending *w, const char *text)
 	return wrapped;
 }
 
-static int send_all_of_decision(struct sending *w)
+static int send_all_of_decision(const struct sending *w)
 {
 	int (*const parts[])(const struct sending *) = { send_decision, send_tracking,
 		send_rollback };
-	int sum = 0;
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		int n = parts[i](w);
-
-		if (n == -1)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (parts[i](w) != 0)
 			return -1;
-		sum += n;
-	}
-	return sum;
+	return 0;
 }
 
-static int send_sample(struct pg_conn *conn, const char *instance,
-	const struct record *r, size_t *bytes)
+static int send_sample(struct outgoing *to, const struct record *r)
 {
 	const struct journal_sample *m = r->sample;
 	const uint64_t numbers[] = { m->legacy.requests, m->legacy.attempts,
@@ -237,7 +221,7 @@ static int send_sample(struct pg_conn *conn, const char *instance,
 
 	time_text(m->wall_us, at);
 	add_text(&p, r->id);
-	add_text(&p, instance);
+	add_text(&p, to->instance);
 	add_text(&p, m->migration);
 	add_text(&p, at);
 	add_number(&p, m->interval_ms, INT32_MAX);
@@ -245,34 +229,22 @@ static int send_sample(struct pg_conn *conn, const char *instance,
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		add_number(&p, numbers[i], INT64_MAX);
 	add_real(&p, m->evidence);
-	return send_params(conn, insert_metrics, &p, bytes);
+	return send_params(to, insert_metrics, &p);
 }
 
-int wire_send(struct pg_conn *conn, const char *instance, const struct record *r,
-	size_t *bytes)
+int wire_send(struct outgoing *to, const struct record *r)
 {
 	if (r->kind == ENTRY_SAMPLE)
-		return send_sample(conn, instance, r, bytes);
+		return send_sample(to, r);
 
-	struct sending w = { .conn = conn,
-		.instance = instance,
-		.seq = r->seq,
-		.d = r->decision,
-		.bytes = bytes };
+	struct sending w = { .to = to, .seq = r->seq, .d = r->decision };
 	char *wrapped = check_evidence(&w, r->decision->evidence_json);
 
 	time_text(r->decision->wall_us, w.at);
-	int n = send_all_of_decision(&w);
+	int rc = send_all_of_decision(&w);
 
 	free(wrapped);
-	return n;
-}
-
-void wire_trouble(const char *said, char *out, size_t size)
-{
-	size_t n = strcspn(said, "\n");
-
-	(void)snprintf(out, size, "%.*s", (int)n, said);
+	return rc;
 }
 
 void wire_name_instance(const char *path, char *out, size_t size)

@@ -1,5 +1,5 @@
 /*
- * sole - one sluice for a journal. Two would overwrite each other's weights and latches
+ * instance_lock - one sluice for a journal. Two would overwrite each other's weights and latches
  * in the live file, and the journal of neither would be true.
  *
  * The lock is on a file of its own beside the journal, because journal and live file
@@ -43,7 +43,7 @@ static int lock(int fd, const char *journal, struct err *err)
 	return 0;
 }
 
-int sole_take(struct control *c, const char *journal, struct err *err)
+int instance_lock_take(struct control *c, const char *journal, struct err *err)
 {
 	char *path = mem_print("%s-lock", journal);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -63,7 +63,7 @@ int sole_take(struct control *c, const char *journal, struct err *err)
 	return 0;
 }
 
-void sole_leave(struct control *c)
+void instance_lock_release(struct control *c)
 {
 	if (c->lock_fd != -1)
 		(void)close(c->lock_fd);

@@ -17,7 +17,7 @@
 /* A port on which nobody listens, so that forwarding is wished for and fails. */
 static const char nowhere[] = "host=127.0.0.1 port=1 dbname=sluice user=sluice";
 
-TestSuite(spool, .init = scene_begin, .fini = scene_end, .timeout = 300);
+TestSuite(outbox, .init = scene_begin, .fini = scene_end, .timeout = 300);
 
 static uint64_t wanted_rows;
 
@@ -48,7 +48,7 @@ static void old_sample(const char *migration)
 	journal_sample(scene.j, &s);
 }
 
-Test(spool, without_postgresql_nothing_waits_for_it)
+Test(outbox, without_postgresql_nothing_waits_for_it)
 {
 	scene_open("");
 
@@ -59,7 +59,7 @@ Test(spool, without_postgresql_nothing_waits_for_it)
 	cr_assert_eq(scene_look().away_since_us, 0);
 }
 
-Test(spool, while_postgresql_is_away_rows_wait_and_the_reason_is_told)
+Test(outbox, while_postgresql_is_away_rows_wait_and_the_reason_is_told)
 {
 	scene_open(nowhere);
 
@@ -91,7 +91,7 @@ static int listen_silently(uint16_t *port)
 	return fd;
 }
 
-Test(spool, a_server_that_takes_the_connection_and_says_nothing_is_away)
+Test(outbox, a_server_that_takes_the_connection_and_says_nothing_is_away)
 {
 	char silent[96];
 	uint16_t port;
@@ -110,7 +110,7 @@ Test(spool, a_server_that_takes_the_connection_and_says_nothing_is_away)
 	(void)close(fd);
 }
 
-Test(spool, a_text_that_is_no_connection_string_is_never_repeated)
+Test(outbox, a_text_that_is_no_connection_string_is_never_repeated)
 {
 	scene_open("hunter2 is my password");
 
@@ -120,7 +120,7 @@ Test(spool, a_text_that_is_no_connection_string_is_never_repeated)
 		scene_look().trouble, "journal.postgres is no connection string");
 }
 
-Test(spool, what_waits_is_still_waiting_after_a_restart)
+Test(outbox, what_waits_is_still_waiting_after_a_restart)
 {
 	scene_open(nowhere);
 	scene_append_many("checkout", 30);
@@ -131,7 +131,7 @@ Test(spool, what_waits_is_still_waiting_after_a_restart)
 	scene_until_waiting_is(30);
 }
 
-Test(spool, decisions_made_before_there_was_a_postgresql_wait_for_it_too)
+Test(outbox, decisions_made_before_there_was_a_postgresql_wait_for_it_too)
 {
 	struct config_journal later = { .path = scene.path,
 		.postgres = (char *)(uintptr_t)nowhere };
@@ -145,7 +145,7 @@ Test(spool, decisions_made_before_there_was_a_postgresql_wait_for_it_too)
 	scene_until_waiting_is(30);
 }
 
-Test(spool, samples_beyond_the_bound_are_dropped_oldest_first_and_a_row_tells_how_many)
+Test(outbox, samples_beyond_the_bound_are_dropped_oldest_first_and_a_row_tells_how_many)
 {
 	scene_open(nowhere);
 	scene_until_committed(scene_append("checkout", "start"));
@@ -172,7 +172,7 @@ static bool is_pruned(void)
 	return scene_sql("SELECT count(*) FROM sample") == 1;
 }
 
-Test(spool, samples_older_than_a_week_go_when_nobody_waits_for_them)
+Test(outbox, samples_older_than_a_week_go_when_nobody_waits_for_them)
 {
 	scene_open("");
 	old_sample("checkout");

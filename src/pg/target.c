@@ -10,7 +10,7 @@
 
 #include <libpq-fe.h>
 
-#include "journal_priv.h"
+#include "pg_priv.h"
 
 static const char *value_of(const PQconninfoOption *options, const char *keyword)
 {
