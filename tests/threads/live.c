@@ -3,7 +3,7 @@
  * of one store with the latch or the generation of another, never see it go
  * back, and never get a share that its latch or a cutback forbids.
  */
-#include "sluice/base/live.h"
+#include "sluice/live.h"
 
 #include <assert.h>
 #include <pthread.h>

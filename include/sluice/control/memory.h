@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "sluice/base/err.h"
-#include "sluice/base/live.h"
 #include "sluice/base/mem.h"
 #include "sluice/config.h"
+#include "sluice/live.h"
 #include "sluice/shift.h"
 
 struct json;

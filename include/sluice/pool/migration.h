@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "sluice/base/hist.h"
-#include "sluice/base/live.h"
+#include "sluice/live.h"
 
 struct bucket;
 struct migration;

@@ -9,8 +9,8 @@
 #define SLUICE_POOL_POOL_H
 
 #include "sluice/base/err.h"
-#include "sluice/base/live.h"
 #include "sluice/config.h"
+#include "sluice/live.h"
 #include "sluice/pool/server.h"
 
 struct pool;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sluice/base/live.h"
 #include "sluice/config.h"
+#include "sluice/live.h"
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
 #include "sluice/pool/stats.h"

@@ -9,8 +9,8 @@
  * A word is never given to another name while the file lives; a migration
  * that leaves the configuration keeps its word, and finds it when it comes back.
  */
-#ifndef SLUICE_BASE_LIVE_H
-#define SLUICE_BASE_LIVE_H
+#ifndef SLUICE_LIVE_H
+#define SLUICE_LIVE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* live - the words that decide where traffic goes, in a mapped file. */
-#include "sluice/base/live.h"
+#include "sluice/live.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>

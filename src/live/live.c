@@ -5,7 +5,7 @@
  * so that nobody ever maps half a file. All that is shared in it is lock-free
  * atomics, because a process may be killed at any instruction.
  */
-#include "sluice/base/live.h"
+#include "sluice/live.h"
 
 #include <assert.h>
 #include <errno.h>
