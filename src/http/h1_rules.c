@@ -34,9 +34,34 @@ static bool note_host(struct h1_parser *p, struct http_head *head, struct http_f
 	return true;
 }
 
+/* Of a response that has none whatever its fields say (RFC 9112, 6.3). */
+static bool has_no_body(const struct h1_parser *p, const struct http_head *head)
+{
+	return p->response && !http_may_have_body(head->method, head->status);
+}
+
+/* Where there is no body the length is hearsay: that of what GET would have given
+ * (RFC 9110, 8.6). What is no length, or a second one, stays here. */
+static void note_hearsay(
+	const struct h1_parser *p, struct http_head *head, struct http_field *f)
+{
+	uint64_t length = 0;
+
+	f->dropped = has_come(p, HTTP_N_CONTENT_LENGTH) ||
+		     has_come(p, HTTP_N_TRANSFER_ENCODING) ||
+		     !span_u64(http_field_value(head, f), &length) ||
+		     length > INT64_MAX;
+	if (!f->dropped)
+		head->length = length;
+}
+
 static bool note_length(
 	struct h1_parser *p, struct http_head *head, struct http_field *f)
 {
+	if (has_no_body(p, head)) {
+		note_hearsay(p, head, f);
+		return true;
+	}
 	if (has_come(p, HTTP_N_CONTENT_LENGTH) ||
 		!span_u64(http_field_value(head, f), &head->length) ||
 		head->length > INT64_MAX)
@@ -69,6 +94,8 @@ static bool note_coding(
 	struct span value = http_field_value(head, f);
 
 	f->dropped = true;
+	if (has_no_body(p, head))
+		return true;
 	if (has_come(p, HTTP_N_TRANSFER_ENCODING) || head->minor == 0)
 		return refuse(p, H1_BAD_FRAMING);
 	if (!http_is(value, SPAN("chunked")))
@@ -214,21 +241,12 @@ static bool is_websocket(const struct http_head *head)
 	return false;
 }
 
-/* h2c never (the client would speak HTTP/2 around our rules), HTTP/1.0 never (RFC 9110,
- * 7.8), and not with a body, which would have to end before the new protocol begins. */
+/* HTTP/1.0 never (RFC 9110, 7.8), and not with a body, which would have to end before the
+ * new protocol begins. */
 static bool may_upgrade(const struct http_head *head)
 {
-	if (head->minor == 0 || (head->framing != HTTP_NO_BODY && head->length > 0) ||
-		head->framing == HTTP_CHUNKED)
-		return false;
-	for (size_t i = 0; i < head->n_fields; i++) {
-		const struct http_field *f = &head->fields[i];
-
-		if (f->id == HTTP_N_UPGRADE &&
-			http_has_item(http_field_value(head, f), SPAN("h2c")))
-			return false;
-	}
-	return true;
+	return head->minor > 0 && head->framing != HTTP_CHUNKED &&
+	       (head->framing == HTTP_NO_BODY || head->length == 0);
 }
 
 static bool conclude_request(struct h1_parser *p, struct http_head *head)
@@ -243,10 +261,10 @@ static bool conclude_request(struct h1_parser *p, struct http_head *head)
 		(head->minor == 0 || head->framing == HTTP_NO_BODY ||
 			(head->framing == HTTP_LENGTH && head->length == 0)))
 		head->expect_continue = false;
-	if ((p->options & H1_UPGRADE) != 0 && has_come(p, HTTP_N_UPGRADE)) {
-		head->upgrade = may_upgrade(head);
-		head->tunnel = head->upgrade && is_websocket(head);
-	}
+	/* Of all that the client would like, in the order of its liking, a WebSocket is what
+	 * there is. h2c is not: it would speak HTTP/2 around our rules. */
+	if ((p->options & H1_UPGRADE) != 0 && has_come(p, HTTP_N_UPGRADE))
+		head->upgrade = head->tunnel = may_upgrade(head) && is_websocket(head);
 	return true;
 }
 
@@ -258,10 +276,22 @@ static void conclude_response(struct h1_parser *p, struct http_head *head)
 			has_come(p, HTTP_N_UPGRADE);
 }
 
+/* Transfer-Encoding overrides them (RFC 9112, 6.3), and they came before it. */
+static void drop_lengths(struct http_head *head)
+{
+	head->length = 0;
+	for (size_t i = 0; i < head->n_fields; i++)
+		head->fields[i].dropped |= head->fields[i].id == HTTP_N_CONTENT_LENGTH;
+}
+
 bool h1_conclude(struct h1_parser *p, struct http_head *head)
 {
-	if (has_come(p, HTTP_N_TRANSFER_ENCODING) && has_come(p, HTTP_N_CONTENT_LENGTH))
-		return refuse(p, H1_BAD_FRAMING);
+	if (has_come(p, HTTP_N_TRANSFER_ENCODING) &&
+		has_come(p, HTTP_N_CONTENT_LENGTH)) {
+		if (!has_no_body(p, head))
+			return refuse(p, H1_BAD_FRAMING);
+		drop_lengths(head);
+	}
 	choose_framing(p, head);
 	head->keep_alive = (p->options & H1_CLOSE) == 0 &&
 			   (head->minor == 1 || (p->options & H1_KEEP_ALIVE) != 0);

@@ -35,10 +35,12 @@ static enum h1_turn take_method(
 	struct h1_parser *p, struct http_head *head, struct h1_cursor *c)
 {
 	c->at = http_scan_token(c->at, c->end);
-	if (c->at == c->end)
-		return H1_STARVED;
 
 	uint32_t n = h1_offset(c, c->at) - p->line;
+	if (n > HTTP_METHOD_BYTES_MAX)
+		return h1_refuse(p, H1_METHOD_TOO_LONG);
+	if (c->at == c->end)
+		return H1_STARVED;
 	if (n == 0 || *c->at != ' ')
 		return h1_refuse(p, H1_BAD_START_LINE);
 	head->method_text = (struct http_text){ .at = p->line, .n = n };

@@ -107,8 +107,8 @@ static char *put_framing(char *w, enum http_framing framing, uint64_t length)
 	return w;
 }
 
-/* Fields that the parser dropped, but that go on with an upgrade. */
-static char *put_upgrade(char *w, const struct http_head *h)
+/* The field that the parser dropped, but that goes on with a 101. */
+static char *put_switched(char *w, const struct http_head *h)
 {
 	for (const struct http_field *f = h->fields; f < h->fields + h->n_fields; f++)
 		if (f->id == HTTP_N_UPGRADE)
@@ -235,8 +235,8 @@ static char *put_max_forwards(char *w, const struct http_head *h)
 static char *put_request_connection(
 	char *w, const struct http_head *h, const struct h1_forward *f)
 {
-	if (f->upgrade && h->upgrade)
-		return put_upgrade(w, h);
+	if (f->upgrade && h->upgrade) /* whatever else the client would take */
+		return h1_put(w, SPAN("Upgrade: websocket\r\nConnection: upgrade\r\n"));
 	/* RFC 9110, 10.1.4: TE is for the next hop, and says so. */
 	if (h->te_trailers && f->keep_alive)
 		return h1_put(w, SPAN("TE: trailers\r\nConnection: TE\r\n"));
@@ -345,7 +345,7 @@ int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_
 		w = put_response_connection(w, a);
 		w = put_response_framing(w, h, a);
 	} else if (h->upgrade) {
-		w = put_upgrade(w, h);
+		w = put_switched(w, h);
 	}
 	w = h1_put(w, SPAN("\r\n"));
 	assert((size_t)(w - buf_tail(out)) <= room);

@@ -23,12 +23,12 @@ bool h2_head_start(struct h2 *h)
 		c = slab_take(&h->shared->heads);
 		if (c == NULL)
 			return false;
-		c->text = (struct buf){ .data = NULL };
+		c->text = c->cookie = (struct buf){ .data = NULL };
 	}
 	c->text.head = c->text.tail = 0;
+	c->cookie.head = c->cookie.tail = 0;
 	c->counted = 0;
 	c->why = H1_FINE;
-	c->cookies = 0;
 	c->scheme = c->protocol = (struct http_text){ .n = 0 };
 	c->head = (struct http_head){
 		.fields = c->fields,
@@ -46,6 +46,7 @@ void h2_head_end(struct h2 *h)
 	if (h->head == NULL)
 		return;
 	buf_release(h->shared->bufs, &h->head->text);
+	buf_release(h->shared->bufs, &h->head->cookie);
 	slab_give(&h->shared->heads, h->head);
 	h->head = NULL;
 }
@@ -86,6 +87,8 @@ static void take_pseudo(
 	struct h2 *h, struct h2_head *c, struct span name, struct span value)
 {
 	if (span_eq(name, SPAN(":method"))) {
+		if (value.n > HTTP_METHOD_BYTES_MAX)
+			refuse(c, H1_METHOD_TOO_LONG);
 		c->head.method_text = put(c, value);
 		c->head.method = http_method_of(value);
 	} else if (span_eq(name, SPAN(":path"))) {
@@ -120,8 +123,42 @@ static void take_field(struct h2_head *c, struct span name, struct span value)
 	f->value_n = (uint32_t)value.n;
 	f->dropped = false;
 	f->id = (uint8_t)http_name_of(name);
-	c->cookies += f->id == HTTP_N_COOKIE;
 	c->text.tail += (uint32_t)(w - begin);
+}
+
+/* Crumbs of a cookie are one field (RFC 9113, 8.2.3), and count as one: in HTTP/1 the same
+ * cookie is one line. */
+static void take_crumb(struct h2 *h, struct h2_head *c, struct span value)
+{
+	struct span between = buf_len(&c->cookie) > 0 ? SPAN("; ") : SPAN("cookie: ");
+
+	if (!buf_reserve(
+		    h->shared->bufs, &c->cookie, between.n + value.n + LINE_EXTRA)) {
+		refuse(c, H1_HEAD_TOO_LARGE);
+		return;
+	}
+	buf_add_span(&c->cookie, between);
+	buf_add_span(&c->cookie, value);
+}
+
+static bool is_crumb(const struct h2_head *c, struct span name)
+{
+	return buf_len(&c->cookie) > 0 && span_eq(name, SPAN("cookie"));
+}
+
+/* The head is too large, or has too many fields: the rest is read and dropped. */
+static bool is_too_much(struct h2 *h, struct h2_head *c, struct span name)
+{
+	bool one_more = !is_crumb(c, name);
+	size_t n = c->head.n_fields + (buf_len(&c->cookie) > 0 ? 1u : 0u);
+
+	if (one_more && n == h->limits.field_count)
+		refuse(c, H1_TOO_MANY_FIELDS);
+	else if (c->counted > h->limits.header_bytes || name.n > UINT16_MAX)
+		refuse(c, H1_HEAD_TOO_LARGE);
+	else
+		return false;
+	return true;
 }
 
 bool h2_head_take(struct h2 *h, struct span name, struct span value)
@@ -129,15 +166,17 @@ bool h2_head_take(struct h2 *h, struct span name, struct span value)
 	struct h2_head *c = h->head;
 	uint64_t bomb = (uint64_t)h->limits.header_bytes * BOMB;
 
-	c->counted += name.n + value.n + FIELD_OVERHEAD;
+	c->counted +=
+		is_crumb(c, name) ? value.n + 2 : name.n + value.n + FIELD_OVERHEAD;
 	if (c->counted > bomb && c->counted > BOMB_MIN) {
 		h2_flooded(h, H2_FLOOD_HEADERS);
 		return false;
 	}
-	if (c->head.n_fields == h->limits.field_count)
-		refuse(c, H1_TOO_MANY_FIELDS);
-	else if (c->counted > h->limits.header_bytes || name.n > UINT16_MAX ||
-		 !buf_reserve(h->shared->bufs, &c->text, name.n + value.n + LINE_EXTRA))
+	if (is_too_much(h, c, name))
+		return true;
+	if (span_eq(name, SPAN("cookie")))
+		take_crumb(h, c, value);
+	else if (!buf_reserve(h->shared->bufs, &c->text, name.n + value.n + LINE_EXTRA))
 		refuse(c, H1_HEAD_TOO_LARGE);
 	else if (name.n > 0 && name.p[0] == ':')
 		take_pseudo(h, c, name, value);
@@ -148,38 +187,27 @@ bool h2_head_take(struct h2 *h, struct span name, struct span value)
 
 /* --- what it means -------------------------------------------------------- */
 
-/* The crumbs of a cookie become one field again (RFC 9113, 8.2.3), the last one. The
- * room was not counted yet: two bytes a crumb, and the name. */
-static void join_cookies(struct buf_pool *bufs, struct h2_head *c)
+/* The cookie becomes the last field. */
+static void put_cookie(struct buf_pool *bufs, struct h2_head *c)
 {
-	struct http_head *head = &c->head;
-	struct http_field joined = { .name_n = 6, .id = HTTP_N_COOKIE };
-	size_t n = 0;
+	size_t n = buf_len(&c->cookie);
+	uint32_t name_n = (uint32_t)SPAN("cookie").n;
 
-	if (c->cookies < 2)
+	if (n == 0)
 		return;
-	if (!buf_reserve(
-		    bufs, &c->text, buf_len(&c->text) + (size_t)c->cookies * 2 + 16)) {
+	if (!buf_reserve(bufs, &c->text, n + LINE_EXTRA)) {
 		refuse(c, H1_HEAD_TOO_LARGE);
 		return;
 	}
-	joined.name = put(c, SPAN("cookie")).at;
-	joined.value = put(c, SPAN(": ")).at + 2;
-	for (size_t i = 0; i < head->n_fields; i++) {
-		struct http_field f = head->fields[i];
-
-		if (f.id != HTTP_N_COOKIE) {
-			head->fields[n++] = f;
-			continue;
-		}
-		if (c->text.tail > joined.value)
-			put(c, SPAN("; "));
-		put(c, (struct span){ .p = c->text.data + f.value, .n = f.value_n });
-	}
-	joined.value_n = c->text.tail - joined.value;
+	c->head.fields[c->head.n_fields++] = (struct http_field){
+		.name = c->text.tail,
+		.name_n = (uint16_t)name_n,
+		.value = c->text.tail + name_n + 2,
+		.value_n = (uint32_t)n - name_n - 2,
+		.id = HTTP_N_COOKIE,
+	};
+	put(c, (struct span){ .p = buf_head(&c->cookie), .n = n });
 	put(c, SPAN("\r\n"));
-	head->fields[n++] = joined;
-	head->n_fields = (uint16_t)n;
 }
 
 static bool is_target(struct http_head *head)
@@ -281,7 +309,7 @@ enum h1_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended)
 {
 	struct h2_head *c = h->head;
 
-	join_cookies(h->shared->bufs, c);
+	put_cookie(h->shared->bufs, c);
 	settle(c);
 	if (c->why == H1_FINE)
 		c->why = judge_request(c, ended);

@@ -152,12 +152,14 @@ struct h2_watch {
 	struct h2_bucket bucket[H2_N_FLOODS];
 };
 
+enum { HTTP_METHOD_BYTES_MAX = 64 }; /* the longest registered one has 17 */
+
 /* A header block as it comes in: lines of text, so that HTTP/1 can copy them. */
 struct h2_head {
 	struct buf text;
-	uint64_t counted; /* as SETTINGS_MAX_HEADER_LIST_SIZE counts */
+	struct buf cookie; /* its crumbs, joined as they come */
+	uint64_t counted;  /* as SETTINGS_MAX_HEADER_LIST_SIZE counts */
 	enum h1_bad why;
-	unsigned cookies;
 	struct http_text scheme, protocol;
 	struct http_head head;
 	struct http_field fields[HTTP_MAX_FIELDS];

@@ -30,17 +30,6 @@ static bool only(const struct http_head *h, struct span name, struct span *value
 	return n == 1;
 }
 
-/* A list with more in it is for us as if nothing had been asked. */
-static bool wants_tunnel(const struct exchange *r)
-{
-	struct span protocol;
-
-	if (!r->head.tunnel)
-		return false;
-	return !r->head.upgrade || (only(&r->head, SPAN("Upgrade"), &protocol) &&
-					   span_ieq(protocol, SPAN("websocket")));
-}
-
 /* Over HTTP/2 there is no key, but the server must see one (RFC 8441, 5). */
 static bool take_key(struct exchange *r)
 {
@@ -73,7 +62,7 @@ bool upgrade_is_asked(struct exchange *r, struct h1_own *refusal)
 	struct span version;
 
 	*refusal = (struct h1_own){ .status = 0 };
-	if (!wants_tunnel(r))
+	if (!r->head.tunnel)
 		return false;
 	if (!only(&r->head, SPAN("Sec-WebSocket-Version"), &version) ||
 		!span_eq(version, SPAN("13"))) {

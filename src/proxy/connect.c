@@ -143,6 +143,8 @@ enum verdict step_route(struct exchange *r)
 		}
 		if (upgrade_is_asked(r, &refusal) && refusal.status != 0)
 			return answer(r, refusal.status, refusal.text);
+		if (grpc_came_too_late(r))
+			return answer(r, 504, "the call had no time left");
 		if (!stage_head(r)) {
 			thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
 			return answer(r, 503, "out of memory for this request");

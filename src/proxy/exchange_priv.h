@@ -401,7 +401,7 @@ enum verdict answer_redirect(struct exchange *r);
 
 /* grpc.c */
 void grpc_begin(struct exchange *r);
-uint64_t grpc_timeout_ns(struct span text); /* 0: none that is valid */
+bool grpc_came_too_late(const struct exchange *r);
 uint32_t grpc_limit_ms(const struct exchange *r, uint32_t ms);
 void grpc_note_head(struct exchange *r);
 void grpc_note_trailer(struct exchange *r, struct span line);

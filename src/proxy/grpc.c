@@ -69,14 +69,18 @@ static struct span find(const struct http_head *h, struct span name)
 	return SPAN("");
 }
 
-uint64_t grpc_timeout_ns(struct span text)
+/* False: none that is valid. */
+static bool read_timeout(struct span text, uint64_t *ns)
 {
 	uint64_t value, unit = text.n > 1 ? unit_ns(text.p[text.n - 1]) : 0;
 
 	if (unit == 0 || text.n > DIGITS_MAX + 1)
-		return 0;
+		return false;
 	text.n--;
-	return span_u64(text, &value) ? value * unit : 0;
+	if (!span_u64(text, &value))
+		return false;
+	*ns = value * unit;
+	return true;
 }
 
 void grpc_begin(struct exchange *r)
@@ -87,9 +91,16 @@ void grpc_begin(struct exchange *r)
 		return;
 	r->grpc = true;
 	r->grpc_status = -1;
-	timeout_ns = grpc_timeout_ns(find(&r->head, SPAN("grpc-timeout")));
-	if (timeout_ns > 0)
+	if (read_timeout(find(&r->head, SPAN("grpc-timeout")), &timeout_ns))
 		r->grpc_due_ns = net_loop_now_ns(r->thread->loop) + timeout_ns;
+}
+
+/* A call without any time ("0S") is late before a server could be: that is its client's
+ * doing, and no time-out of the pool. */
+bool grpc_came_too_late(const struct exchange *r)
+{
+	return r->grpc_due_ns != 0 &&
+	       r->grpc_due_ns <= net_loop_now_ns(r->thread->loop);
 }
 
 /* A step may last as long as the call has time. */

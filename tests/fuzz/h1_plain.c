@@ -59,8 +59,9 @@ bool plain_line(struct span *rest, struct span *line)
 	return false;
 }
 
-/* field-line = field-name ":" OWS field-value OWS */
-bool plain_field_line(struct span line, struct plain_field *f)
+/* field-line = field-name ":" OWS field-value OWS; in a response with OWS before the
+ * colon, which is taken out (RFC 9112, 5.1) */
+bool plain_field_line(struct span line, bool response, struct plain_field *f)
 {
 	size_t colon = 0;
 
@@ -69,6 +70,8 @@ bool plain_field_line(struct span line, struct plain_field *f)
 	if (colon == line.n)
 		return false;
 	f->name = part(line, 0, colon);
+	while (response && f->name.n > 0 && is_one_of(f->name.p[f->name.n - 1], " \t"))
+		f->name.n--;
 	f->value = span_trim(part(line, colon + 1, line.n));
 	return plain_is_token(f->name) && plain_is_value(f->value);
 }
@@ -208,7 +211,7 @@ static bool request_line(struct span line, struct plain_head *h)
 	if (line.p == NULL)
 		return false;
 	h->target = span_cut(&line, ' ');
-	return line.p != NULL && plain_is_token(h->method) &&
+	return line.p != NULL && plain_is_token(h->method) && h->method.n <= 64 &&
 	       is_version(line, &h->minor) && !span_eq(h->method, SPAN("CONNECT")) &&
 	       !span_eq(h->method, SPAN("TRACE")) && is_target(h);
 }
@@ -244,7 +247,16 @@ static bool read_length(struct span s, uint64_t *length)
 	return s.n > 0;
 }
 
-static bool framing(struct plain_head *h, bool response, bool has_no_body)
+/* Where there is no body a length is only told, if it is one. */
+static void told_length(
+	struct plain_head *h, const struct plain_field *length, bool is_coded)
+{
+	if (is_coded || length == NULL || !read_length(length->value, &h->length))
+		h->length = 0;
+	h->framing = HTTP_NO_BODY;
+}
+
+static bool body_framing(struct plain_head *h, bool response)
 {
 	size_t n_lengths, n_codings;
 	const struct plain_field *length = find(h, "Content-Length", &n_lengths);
@@ -257,14 +269,25 @@ static bool framing(struct plain_head *h, bool response, bool has_no_body)
 	if (coding != NULL &&
 		(!span_ieq(coding->value, SPAN("chunked")) || h->minor == 0))
 		return false;
-	if (has_no_body)
-		h->framing = HTTP_NO_BODY;
-	else if (coding != NULL)
+	if (coding != NULL)
 		h->framing = HTTP_CHUNKED;
 	else if (length != NULL)
 		h->framing = HTTP_LENGTH;
 	else
 		h->framing = response ? HTTP_UNTIL_CLOSE : HTTP_NO_BODY;
+	return true;
+}
+
+static bool framing(struct plain_head *h, bool response, bool has_no_body)
+{
+	size_t n, n_codings;
+	const struct plain_field *length = find(h, "Content-Length", &n);
+
+	(void)find(h, "Transfer-Encoding", &n_codings);
+	if (has_no_body)
+		told_length(h, length, n_codings > 0);
+	else if (!body_framing(h, response))
+		return false;
 	h->keep_alive = h->framing != HTTP_UNTIL_CLOSE && !has_option(h, "close") &&
 			(h->minor == 1 || has_option(h, "keep-alive"));
 	return true;
@@ -342,7 +365,8 @@ static bool few_options(const struct plain_head *h)
 /* --- messages --------------------------------------------------------------- */
 
 /* *( field-line CRLF ) CRLF */
-static enum plain_verdict field_lines(struct span *rest, struct plain_head *h)
+static enum plain_verdict field_lines(
+	struct span *rest, struct plain_head *h, bool response)
 {
 	struct span line;
 
@@ -350,7 +374,7 @@ static enum plain_verdict field_lines(struct span *rest, struct plain_head *h)
 		if (line.n == 0)
 			return PLAIN_GOOD;
 		if (h->n_fields == PLAIN_MAX_FIELDS ||
-			!plain_field_line(line, &h->fields[h->n_fields]))
+			!plain_field_line(line, response, &h->fields[h->n_fields]))
 			return PLAIN_BAD;
 		h->n_fields++;
 	}
@@ -369,7 +393,7 @@ enum plain_verdict plain_request(struct span text, struct plain_head *h)
 	if (!request_line(line, h))
 		return PLAIN_BAD;
 
-	enum plain_verdict verdict = field_lines(&rest, h);
+	enum plain_verdict verdict = field_lines(&rest, h, false);
 	h->bytes = text.n - rest.n;
 	if (verdict != PLAIN_GOOD)
 		return verdict;
@@ -387,7 +411,7 @@ enum plain_verdict plain_response(struct span text, bool is_head, struct plain_h
 	if (!status_line(line, h))
 		return PLAIN_BAD;
 
-	enum plain_verdict verdict = field_lines(&rest, h);
+	enum plain_verdict verdict = field_lines(&rest, h, true);
 	bool has_no_body =
 		is_head || h->status < 200 || h->status == 204 || h->status == 304;
 	h->bytes = text.n - rest.n;

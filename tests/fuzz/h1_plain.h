@@ -45,6 +45,6 @@ bool plain_is_token(struct span s);
 bool plain_is_value(struct span s);
 /* Cuts a line off *rest, without its CRLF; false when there is none. */
 bool plain_line(struct span *rest, struct span *line);
-bool plain_field_line(struct span line, struct plain_field *f);
+bool plain_field_line(struct span line, bool response, struct plain_field *f);
 
 #endif

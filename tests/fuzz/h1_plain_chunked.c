@@ -47,7 +47,7 @@ static enum plain_verdict trailers(struct span *rest)
 			return PLAIN_BAD;
 		if (line.n == 0)
 			return PLAIN_GOOD;
-		if (!plain_field_line(line, &f))
+		if (!plain_field_line(line, false, &f))
 			return PLAIN_BAD;
 	}
 	return PLAIN_CUT_OFF;

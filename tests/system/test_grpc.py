@@ -178,6 +178,18 @@ def test_a_deadline_is_an_error_of_the_pool(certs):
     new.stop()
 
 
+def test_a_call_without_any_time_is_late_and_no_error_of_the_pool(certs):
+    new = H2Origin("new")
+    with h2_scene.running(certs, {"legacy": pool(H2Origin("legacy")), "new": pool(new)},
+                          {"api": migration(100)}) as sluice:
+        counts = Counts(sluice)
+        answer = ask(sluice, ("grpc-timeout", "0S"))
+        assert status_of(answer) == Code.DEADLINE_EXCEEDED.value[0]
+        assert counts.rise(side("attempt_errors_total")) == 0
+        assert not new.requests
+    new.stop()
+
+
 def test_no_route_is_unimplemented(certs):
     server = Server("legacy")
     with h2_scene.running(certs, {"legacy": pool(server)}, routes=[

@@ -49,9 +49,6 @@ REQUESTS = {
     "HTTP2-Settings": (["HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"], ""),
     "Upgrade to h2c": (["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"], ""),
     "Upgrade to something else": (["Connection: upgrade", "Upgrade: TLS/1.3"], ""),
-    "Upgrade to a WebSocket or something else":
-        (["Connection: upgrade", "Upgrade: websocket, TLS/1.3", "Sec-WebSocket-Key: x"],
-         "Sec-WebSocket-Key: x\r\n"),
     "TE": (["TE: gzip, deflate;q=0.5", "Connection: TE"], ""),
     "fields that Connection names": (
         ["X-A: 1", "Connection: x-a, X-B", "X-B: 2", "X-C: 3"], "X-C: 3\r\n"),

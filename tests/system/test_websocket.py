@@ -91,6 +91,19 @@ def test_the_handshake_as_both_see_it(scene):
         assert response.get("transfer-encoding") is None
 
 
+@pytest.mark.parametrize("wishes", ["h2c, websocket", "websocket, h2c", "foo/2, WebSocket"])
+def test_a_websocket_among_other_wishes_is_the_one_that_goes_on(scene, wishes):
+    request = ws.request("/", "a").replace("Upgrade: websocket", f"Upgrade: {wishes}")
+    with ws.by_hand(scene) as client:
+        client.send(request)
+        up = scene.origin.next()
+        lines = [line.lower() for line in up.read_head().split("\r\n")]
+
+        assert [line for line in lines if line.startswith("upgrade")] == ["upgrade: websocket"]
+        up.send(ws.SWITCHING)
+        assert client.read_head().status == 101
+
+
 def test_bytes_right_behind_the_handshake_are_not_lost(scene):
     """Both ends may speak at once: the server in the segment of its 101, the client as soon
     as it likes."""

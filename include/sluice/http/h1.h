@@ -18,7 +18,8 @@ enum h1_result { H1_MORE, H1_DONE, H1_BAD };
 enum h1_bad {
 	H1_FINE,
 	H1_BAD_START_LINE,
-	H1_BAD_METHOD, /* CONNECT, TRACE: 405 */
+	H1_BAD_METHOD,      /* CONNECT, TRACE: 405 */
+	H1_METHOD_TOO_LONG, /* 501 */
 	H1_BAD_TARGET,
 	H1_BAD_VERSION, /* not 1.0 or 1.1: 505 */
 	H1_BAD_FIELD,   /* name, value, obs-fold, a bare CR or LF, NUL */

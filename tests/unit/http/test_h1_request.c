@@ -401,11 +401,35 @@ Test(h1_request, an_upgrade_is_one_that_connection_names)
 	cr_assert_not(unsaid->head.upgrade);
 }
 
+Test(h1_request, a_websocket_is_found_among_other_wishes)
+{
+	struct reading *list = good(HEAD("Connection: upgrade, http2-settings\r\n"
+					 "Upgrade: h2c, websocket\r\n"
+					 "HTTP2-Settings: AAMAAABk"));
+	struct reading *lines =
+		good(HEAD("Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket"));
+
+	cr_assert(list->head.upgrade && list->head.tunnel);
+	cr_assert(lines->head.upgrade && lines->head.tunnel);
+}
+
+Test(h1_request, a_method_is_at_most_64_bytes_long)
+{
+	char text[200];
+
+	(void)snprintf(text, sizeof(text), "%0*d / HTTP/1.1\r\nHost: a\r\n\r\n", 64, 0);
+	cr_assert_eq(read_head(span_of(text), HTTP_OTHER)->result, H1_DONE);
+	(void)snprintf(text, sizeof(text), "%0*d / HTTP/1.1\r\nHost: a\r\n\r\n", 65, 0);
+	struct reading *r = read_head(span_of(text), HTTP_OTHER);
+
+	cr_assert_eq(r->why, H1_METHOD_TOO_LONG);
+	cr_assert_eq(h1_bad_status(r->why), 501);
+}
+
 Test(h1_request, no_upgrade_to_h2c_nor_from_1_0_nor_behind_a_body)
 {
-	struct reading *h2c =
-		good(HEAD("Connection: Upgrade, HTTP2-Settings\r\n"
-			  "Upgrade: websocket, h2C\r\nHTTP2-Settings: A"));
+	struct reading *h2c = good(HEAD("Connection: Upgrade, HTTP2-Settings\r\n"
+					"Upgrade: h2C\r\nHTTP2-Settings: A"));
 	struct reading *old = good("GET / HTTP/1.0\r\nConnection: upgrade\r\n"
 				   "Upgrade: websocket\r\n\r\n");
 	struct reading *body = good(POST("Connection: upgrade\r\nUpgrade: websocket\r\n"

@@ -295,6 +295,17 @@ Test(h1_write, a_response_goes_on_without_what_concerned_its_connection)
 		"Content-Length: 3\r\n\r\n");
 }
 
+Test(h1_write, a_blank_before_a_colon_does_not_go_on)
+{
+	write_response("HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length: 0\r\n\r\n",
+		HTTP_GET,
+		(struct h1_answer){ .client_minor = 1,
+			.framing = HTTP_LENGTH,
+			.keep_alive = true });
+
+	assert_written("HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 0\r\n\r\n");
+}
+
 Test(h1_write, a_body_until_close_may_become_chunked)
 {
 	struct h1_answer chunked = kept;

@@ -271,7 +271,7 @@ Test(h2_limits, a_longer_target_is_refused_and_can_be_answered)
 	cr_assert_eq(strncmp(client->said, "1 414 length", 12), 0);
 }
 
-static void tell_fields(int n, size_t value_n)
+static void tell_fields_named(struct span name, int n, size_t value_n)
 {
 	static struct script block;
 	static char value[1 << 16];
@@ -280,7 +280,7 @@ static void tell_fields(int n, size_t value_n)
 	block.n = 0;
 	put_fields(&block, SPAN(GET_LINES));
 	for (int i = 0; i < n; i++)
-		put_field(&block, SPAN("x"), (struct span){ .p = value, .n = value_n });
+		put_field(&block, name, (struct span){ .p = value, .n = value_n });
 
 	size_t at = 0;
 	while (at < block.n) {
@@ -293,6 +293,27 @@ static void tell_fields(int n, size_t value_n)
 		at += piece;
 	}
 	server->received = tell(server, &s);
+}
+
+static void tell_fields(int n, size_t value_n)
+{
+	tell_fields_named(SPAN("x"), n, value_n);
+}
+
+Test(h2_head, the_crumbs_of_a_cookie_count_as_one_field)
+{
+	tell_fields_named(SPAN("cookie"), 200, 3);
+
+	cr_assert_eq(server->received, 0);
+	cr_assert_eq(server->why, H1_FINE);
+	cr_assert_neq(strstr(server->said, "cookie: vvv; vvv; vvv"), NULL);
+}
+
+Test(h2_head, crumbs_are_bounded_like_any_bytes_of_a_head)
+{
+	tell_fields_named(SPAN("cookie"), 40, 2000);
+
+	cr_assert_eq(server->why, H1_HEAD_TOO_LARGE);
 }
 
 Test(h2_head, as_many_fields_as_allowed_pass)
