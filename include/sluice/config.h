@@ -130,6 +130,8 @@ const struct config_migration *config_find_migration(
 /* The effective configuration in the file's own syntax, every default shown.
  * Free with free(). */
 char *config_print(const struct config *c) MUST_USE;
+/* What is valid, and may not mean what its writer thinks: a line each. */
+void config_notes(const struct config *c, struct config_problems *notes);
 /* Every setting there is, as Markdown: docs/configuration.md. Free with free(). */
 char *config_reference(void) MUST_USE;
 

@@ -100,6 +100,9 @@ int control_check(const char *config_file)
 	(void)printf("%s: valid; listeners: %zu, routes: %zu, migrations: %zu, "
 		     "pools: %zu\n",
 		c->file, c->n_listeners, c->n_routes, c->n_migrations, c->n_pools);
+	config_notes(c, &problems);
+	for (size_t i = 0; i < problems.n; i++)
+		(void)printf("%s: note: %s\n", c->file, problems.text[i]);
 	config_problems_fini(&problems);
 	config_free(c);
 	return 0;

@@ -1,6 +1,7 @@
 /*
  * Which route a request takes: the best matching host (a name, then the longest
- * wildcard, then "*"), and in it the longest path prefix.
+ * wildcard, then "*"), and in it the longest path prefix. A prefix that is exact ends
+ * where a segment of the path ends.
  *
  * The paths of a host are sorted. The longest prefix of a path, if there is one, is the
  * greatest entry that is not greater than the path, or one of that entry's own
@@ -135,6 +136,16 @@ void routes_free(struct routes *r)
 	free(r);
 }
 
+static bool takes(const struct entry *e, struct span path)
+{
+	size_t n = e->path.n;
+
+	if (!span_starts(path, e->path))
+		return false;
+	return !e->route->exact || path.n == n || path.p[n] == '/' ||
+	       e->path.p[n - 1] == '/';
+}
+
 static const struct config_route *longest(const struct host *h, struct span path)
 {
 	size_t low = 0, high = h->n;
@@ -149,7 +160,7 @@ static const struct config_route *longest(const struct host *h, struct span path
 			high = middle;
 	}
 	e = low > 0 ? &h->entry[low - 1] : NULL;
-	while (e != NULL && !span_starts(path, e->path))
+	while (e != NULL && !takes(e, path))
 		e = e->shorter;
 	return e != NULL ? e->route : NULL;
 }

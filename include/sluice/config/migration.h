@@ -73,6 +73,7 @@ struct config_migration {
 struct config_route {
 	char *host; /* lower case; "*", "*.example.net" or a name; no port */
 	char *path; /* prefix, compared byte for byte as it is forwarded */
+	bool exact; /* the prefix ends where a segment of the path does */
 	bool to_migration;
 	size_t target; /* index into migrations or pools */
 };

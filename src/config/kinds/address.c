@@ -26,16 +26,32 @@ static bool label_is_valid(struct span label)
 	return true;
 }
 
+/* What ends in a number is an IPv4 address to half of the world's software, in decimal,
+ * octal or hex, in one part or four: 0x7f000001, 127.1. No top-level domain is one. */
+static bool is_number(struct span label)
+{
+	size_t at = 0;
+	bool hex = label.n > 1 && label.p[0] == '0' && (label.p[1] | ' ') == 'x';
+
+	for (at = hex ? 2 : 0; at < label.n; at++)
+		if (hex ? !isxdigit((unsigned char)label.p[at])
+			: !isdigit((unsigned char)label.p[at]))
+			return false;
+	return true;
+}
+
 bool address_host_is_valid(const char *host, size_t n)
 {
-	struct span rest = { .p = host, .n = n };
+	struct span rest = { .p = host, .n = n }, label = rest;
 
 	if (n == 0 || n > MAX_HOST)
 		return false;
-	while (rest.p != NULL)
-		if (!label_is_valid(span_cut(&rest, '.')))
+	while (rest.p != NULL) {
+		label = span_cut(&rest, '.');
+		if (!label_is_valid(label))
 			return false;
-	return true;
+	}
+	return !is_number(label);
 }
 
 static int parse_unix(struct config_address *a, const char *path, struct err *err)

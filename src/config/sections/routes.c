@@ -127,6 +127,15 @@ static const struct key route_keys[] = {
 			"match wins",
 	},
 	{
+		.name = "exact",
+		.kind = &kind_switch,
+		AT(config_route, exact),
+		.preset = true,
+		.help = "the prefix ends at a slash or with the path: \"/api\" takes "
+			"/api and /api/1, not /apifoo; false: any path that begins "
+			"with it",
+	},
+	{
 		.name = "migration",
 		.kind = &kind_to_migration,
 		.written = to_migration,
@@ -157,7 +166,10 @@ static bool is_ipv6(const char *host)
 
 static bool host_pattern_is_valid(const char *host)
 {
-	if (strcmp(host, "*") == 0 || is_ipv6(host))
+	struct in_addr ignored;
+
+	if (strcmp(host, "*") == 0 || is_ipv6(host) ||
+		inet_pton(AF_INET, host, &ignored) == 1)
 		return true;
 	if (strncmp(host, "*.", 2) == 0)
 		host += 2;

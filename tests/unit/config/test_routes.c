@@ -53,6 +53,33 @@ ParameterizedTest(struct slip *s, routes, a_slip_is_named_once)
 	free(text);
 }
 
+Test(routes, a_star_in_a_path_is_noted_as_a_star)
+{
+	struct loaded l =
+		load("routes = ( { pool = \"old\"; }, { pool = \"old\"; path = "
+		     "\"/a/*\"; } );\n" LISTENERS POOLS MIGRATION(""));
+	struct config_problems notes = { .n = 0 };
+
+	config_notes(l.c, &notes);
+
+	cr_assert_eq(notes.n, 1);
+	cr_assert_neq(strstr(notes.text[0], "routes[1].path"), NULL);
+	config_problems_fini(&notes);
+	unload(&l);
+}
+
+Test(routes, a_host_may_be_an_address_and_an_exact_prefix_is_the_default)
+{
+	struct loaded l = load(
+		"routes = ( { pool = \"old\"; host = \"127.0.0.1\"; }, "
+		"{ pool = \"old\"; path = \"/a\"; exact = false; } );\n" LISTENERS POOLS
+			MIGRATION(""));
+
+	cr_assert(l.c->routes[0].exact);
+	cr_assert_not(l.c->routes[1].exact);
+	unload(&l);
+}
+
 Test(routes, lead_to_a_pool_or_a_migration_by_index)
 {
 	struct loaded l =

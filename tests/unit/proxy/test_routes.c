@@ -19,7 +19,9 @@ static void add(const char *host, const char *path)
 
 	(void)snprintf(hosts[n], sizeof(hosts[0]), "%s", host);
 	(void)snprintf(paths[n], sizeof(paths[0]), "%s", path);
-	list[n] = (struct config_route){ .host = hosts[n], .path = paths[n] };
+	list[n] = (struct config_route){
+		.host = hosts[n], .path = paths[n], .exact = true
+	};
 }
 
 static void build(void)
@@ -60,7 +62,12 @@ ParameterizedTestParameters(routes, the_best_host_and_in_it_the_longest_prefix)
 		{ "www.example.net", "/shop", "www.example.net /shop" },
 		{ "www.example.net", "/shop/cart/1", "www.example.net /shop/cart" },
 		{ "www.example.net", "/shop/car", "www.example.net /shop" },
-		{ "www.example.net", "/shopping", "www.example.net /shop" },
+		{ "www.example.net", "/shopping", "www.example.net /" },
+		{ "www.example.net", "/shop/", "www.example.net /shop" },
+		{ "www.example.net", "/shop/cartoon", "www.example.net /shop" },
+		{ "www.example.net", "/img/a.png", "www.example.net /img/" },
+		{ "www.example.net", "/img", "www.example.net /" },
+		{ "www.example.net", "/beta2/x", "www.example.net /beta" },
 		{ "www.example.net", "/sho", "www.example.net /" },
 		{ "www.example.net", "/zebra", "www.example.net /" },
 		{ "a.example.net", "/", "*.example.net /" },
@@ -84,6 +91,9 @@ ParameterizedTest(struct asked *c, routes, the_best_host_and_in_it_the_longest_p
 	add("www.example.net", "/shop");
 	add("www.example.net", "/");
 	add("www.example.net", "/shop/cart");
+	add("www.example.net", "/img/");
+	add("www.example.net", "/beta");
+	list[config.n_routes - 1].exact = false;
 	add("*.example.net", "/");
 	add("*.b.example.net", "/");
 	add("api.example.net", "/v1");
@@ -151,6 +161,7 @@ static void add_random(void)
 		random_path(path);
 		if (!is_known(host, path))
 			add(host, path);
+		list[config.n_routes - 1].exact = chance(2) == 0;
 	}
 }
 
@@ -179,8 +190,10 @@ static const struct config_route *naive(const char *host, const char *path)
 	}
 	for (size_t i = 0; fit > 0 && i < config.n_routes; i++) {
 		size_t n = strlen(paths[i]);
+		bool ends = paths[i][n - 1] == '/' || path[n] == '/' || path[n] == '\0';
 
 		if (fit_of(hosts[i], host) == fit && strncmp(paths[i], path, n) == 0 &&
+			(ends || !list[i].exact) &&
 			(best == NULL || n > strlen(best->path)))
 			best = &list[i];
 	}
