@@ -105,11 +105,18 @@ struct admin_ops {
 	void *arg;
 };
 
+/* Who a uid is: /etc/passwd, read whole. Any thread. */
+struct uid_names;
+struct uid_names *uid_names_new(void) MUST_USE;
+void uid_names_free(struct uid_names *u);
+
 /* A socket file left by a dead process is replaced, a live one's is an error. */
 int admin_open(struct admin **out, struct net_loop *l, const struct config_admin *c,
 	const struct admin_ops *ops, struct err *err) MUST_USE;
 /* The loopback port and the socket's mode after a reload. */
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err);
+/* Takes u over; before the first ones actors are told by number. */
+void admin_know_users(struct admin *a, struct uid_names *u);
 void admin_close(struct admin *a);
 
 #endif

@@ -22,12 +22,15 @@ struct registry;
 struct snapshot;
 struct stats;
 
-/* --- snapshots: control thread ------------------------------------------------- */
+/* --- snapshots: load on any thread, bind on control ------------------------------ */
 
-/* Takes *config over (NULL then) on success. Reads certificates. */
-int snapshot_build(struct snapshot **out, struct config **config, struct registry *r,
-	struct err *err);
-/* Control thread; the last one frees it, and what it holds of live objects. */
+/* All that waits for a disk and all that can fail: certificates, revocation lists,
+ * stapled answers. Any thread. Takes *config over (NULL then) on success. */
+int snapshot_load(struct snapshot **out, struct config **config, struct err *err);
+/* Control thread, once: the live objects that s names, found again or made. */
+void snapshot_bind(struct snapshot *s, struct registry *r);
+/* Control thread, or any thread before snapshot_bind; the last reference frees the
+ * snapshot, and what it holds of live objects. */
 void snapshot_unref(struct snapshot *s);
 const struct config *snapshot_config(const struct snapshot *s);
 /* As many as the configuration has, in its order. */

@@ -142,7 +142,6 @@ int admin_open(struct admin **out, struct net_loop *l, const struct config_admin
 	a->listen = mem_text("");
 	a->api = (struct api){
 		.ops = *ops,
-		.people = people_new(),
 		.scale = scale_new(),
 		.socket = a->socket,
 	};
@@ -159,15 +158,17 @@ fail:
 
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err)
 {
-	struct people *now = people_new();
-
-	people_free(a->api.people);
-	a->api.people = now;
 	if (open_tcp(a, c, err) != 0)
 		return -1;
 	if (chmod(a->socket, c->mode) == -1)
 		return err_errno(err, "admin.socket %s: mode %04o", a->socket, c->mode);
 	return 0;
+}
+
+void admin_know_users(struct admin *a, struct uid_names *u)
+{
+	uid_names_free(a->api.users);
+	a->api.users = u;
 }
 
 void admin_close(struct admin *a)
@@ -178,7 +179,7 @@ void admin_close(struct admin *a)
 	if (a->local.acceptor != NULL)
 		remove_socket(a);
 	door_close(&a->local);
-	people_free(a->api.people);
+	uid_names_free(a->api.users);
 	scale_free(a->api.scale);
 	free(a->socket);
 	free(a->listen);

@@ -33,13 +33,10 @@ void text_take_json(struct text *t, struct json **j);
 void text_drop(struct text *t, size_t n); /* the last n bytes */
 void text_fini(struct text *t);
 
-/* --- people.c: who a uid is, without asking the network ------------------- */
+/* --- uid_names.c: who a uid is, without asking the network ------------------- */
 
-struct people;
-struct people *people_new(void);
-void people_free(struct people *p);
 /* "user:root", or "user:1234" for one that is not in /etc/passwd. */
-void people_actor(const struct people *p, int uid, char *out, size_t n);
+void uid_names_actor(const struct uid_names *u, int uid, char *out, size_t n);
 
 /* --- answers -------------------------------------------------------------- */
 
@@ -86,7 +83,7 @@ struct scale;
 
 struct api {
 	struct admin_ops ops;
-	struct people *people;
+	struct uid_names *users; /* NULL: none known yet */
 	struct scale *scale;
 	const char *socket; /* for hints */
 	uint64_t requests, refused_requests, refused_connections;

@@ -206,7 +206,7 @@ static void run_body(struct api *api, const struct call *c, struct admin_request
 		json_free(body);
 		return;
 	}
-	people_actor(api->people, c->uid, actor, sizeof(actor));
+	uid_names_actor(api->users, c->uid, actor, sizeof(actor));
 	q->actor = actor;
 	q->reason = f.reason != NULL ? f.reason : "";
 	q->new_ppm = f.new_ppm;

@@ -13,6 +13,7 @@ static const char intro[] =
 	"out of date: a test compares the two. `ninja -C build reference` writes it\n"
 	"anew. A file to start from is `conf/sluice.conf`.\n\n"
 	"    sluice --check FILE        reads, checks, names every problem of FILE\n"
+	"    sluice --print FILE        the same file with every default in its place\n"
 	"    kill -HUP PID              the same, then applies it; a bad file is\n"
 	"                               refused and changes nothing\n\n"
 	"## How a file is written\n\n"

@@ -42,21 +42,16 @@ static void on_settled(void *arg)
 		return;
 	proxy_accept(c->proxy);
 	c->ready = true;
-	c->hooks->ready();
+	c->notify->ready();
 	log_info("ready", "config=%s migrations=%zu workers=%u", c->file, c->n_tracks,
 		c->config->workers);
 }
 
 /* --- start --------------------------------------------------------------- */
 
-static int load(struct config **out, const char *file)
+static void set_log(struct config *c)
 {
-	struct config_problems problems = { .n = 0 };
-	int rc = config_load(out, file, &problems);
-
-	check_print(&problems);
-	config_problems_fini(&problems);
-	return rc;
+	log_setup((enum log_level)c->log_level, (enum log_format)c->log_format);
 }
 
 static int open_state(struct control *c, const struct config *config, struct err *err)
@@ -69,24 +64,24 @@ static int open_state(struct control *c, const struct config *config, struct err
 	if (control_store_open(c, &config->journal, err) != 0)
 		return -1;
 	signals_open(c);
+	c->loader = loader_new(c->loop, c->file, reload_finish, c);
 	return 0;
 }
 
-static int open_traffic(struct control *c, struct config **config, struct err *err)
+static int open_traffic(struct control *c, struct err *err)
 {
 	const struct health_owner owner = {
 		.on_change = on_change,
 		.on_settled = on_settled,
 		.arg = c,
 	};
-	unsigned workers = (*config)->workers;
+	unsigned workers = c->config->workers;
 
 	c->stats = stats_new(workers);
 	c->registry = registry_new(workers, c->live);
-	if (control_store_words(c, *config, err) != 0 ||
-		snapshot_build(&c->snapshot, config, c->registry, err) != 0)
+	if (control_store_words(c, c->config, err) != 0)
 		return -1;
-	c->config = snapshot_config(c->snapshot);
+	snapshot_bind(c->snapshot, c->registry);
 	c->proxy = proxy_new(workers, c->registry, c->stats);
 	if (proxy_start(c->proxy, err) != 0 ||
 		proxy_publish(c->proxy, c->snapshot, err) != 0)
@@ -120,8 +115,8 @@ static void begin(struct control *c)
 	tracks_hear_file(c);
 	tell_start(c); /* with the states after that */
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
-		cutback_all(c, "signal",
-			"a cutback that was not finished before the start");
+		cutback_all(
+			c, "signal", "a cutback that came before the start, or in it");
 	journal_start(c->journal);
 	c->ticker = net_ticker_new(c->loop, TICK_MS, NET_FIRST, tick, c);
 	net_wake(c->waker); /* for signals that came before it */
@@ -131,6 +126,7 @@ static void close_all(struct control *c)
 {
 	net_ticker_free(c->ticker);
 	health_free(c->health);
+	loader_free(c->loader);
 	admin_close(c->admin);
 	tracks_free(c);
 	snapshot_unref(c->snapshot); /* the proxy has its own */
@@ -145,40 +141,51 @@ static void close_all(struct control *c)
 	free(c->file);
 }
 
-static int open_all(struct control *c, struct config **config, struct err *err)
+/* Takes from l what is kept. */
+static int open_all(struct control *c, struct loaded *l, struct err *err)
 {
-	if (open_state(c, *config, err) != 0)
+	c->snapshot = l->snapshot;
+	l->snapshot = NULL;
+	c->config = snapshot_config(c->snapshot);
+	c->file = mem_text(c->config->file);
+	if (open_state(c, c->config, err) != 0)
 		return -1;
-	return open_traffic(c, config, err);
+	admin_know_users(c->admin, l->users);
+	l->users = NULL;
+	return open_traffic(c, err);
 }
 
-int control_run(const char *config_file, const struct control_hooks *hooks)
+static int run(struct control *c, struct loaded *l)
+{
+	struct err err = { .code = ERR_NONE };
+
+	if (open_all(c, l, &err) != 0) {
+		(void)fprintf(stderr, "sluice: %s\n", err.text);
+		return 1;
+	}
+	begin(c);
+	net_loop_run(c->loop);
+	log_info("stopped", "");
+	return 0;
+}
+
+int control_run(const char *config_file, const struct service_notify *notify)
 {
 	struct control c = {
-		.hooks = hooks,
+		.notify = notify,
 		.lock_fd = -1,
 		.started_us = clock_wall_us(),
 		.running_is_file = true,
 	};
-	struct config *config = NULL;
-	struct err err = { .code = ERR_NONE };
+	struct loaded l;
+	int status = 1;
 
+	signals_catch();
 	list_init(&c.shelf);
-	if (load(&config, config_file) != 0)
-		return 1;
-	log_setup(
-		(enum log_level)config->log_level, (enum log_format)config->log_format);
-	c.file = mem_text(config->file);
-	int rc = open_all(&c, &config, &err);
-
-	if (rc == 0) {
-		begin(&c);
-		net_loop_run(c.loop);
-		log_info("stopped", "");
-	} else {
-		(void)fprintf(stderr, "sluice: %s\n", err.text);
-	}
+	if (load_files(&l, config_file, set_log) == 0)
+		status = run(&c, &l);
+	check_print(&l.problems);
 	close_all(&c);
-	config_free(config);
-	return rc == 0 ? 0 : 1;
+	loaded_fini(&l);
+	return status;
 }

@@ -5,7 +5,7 @@
  * instance_lock.c keeps for one process; tracks.c keeps a track for each migration; tick.c asks
  * its engine ten times a second; act.c is the only place where a state changes;
  * record.c writes it down; reload.c, signals.c and commands.c bring the wishes of
- * people; view.c shows.
+ * people; loader.c reads files, where a disk may be slow; view.c shows.
  */
 #ifndef SLUICE_CONTROL_PRIV_H
 #define SLUICE_CONTROL_PRIV_H
@@ -26,8 +26,9 @@
 #include "sluice/pool/pool.h"
 #include "sluice/shift.h"
 
-struct control_hooks;
+struct service_notify;
 struct health;
+struct loader;
 struct net_loop;
 struct net_ticker;
 struct net_waker;
@@ -84,7 +85,7 @@ struct shelved {
 };
 
 struct control {
-	const struct control_hooks *hooks;
+	const struct service_notify *notify;
 	char *file;
 	struct net_loop *loop;
 	struct admin *admin;
@@ -97,6 +98,7 @@ struct control {
 	struct health *health;
 	struct net_ticker *ticker;
 	struct net_waker *waker; /* of signals */
+	struct loader *loader;   /* of reloads */
 	struct snapshot *snapshot;
 	const struct config *config; /* the snapshot's */
 
@@ -120,11 +122,30 @@ struct control {
 	char *reload_error;
 };
 
+/* --- loader.c: files, read where nothing waits for them ------------------ */
+
+struct loaded {
+	struct config_problems problems;
+	struct snapshot *snapshot; /* not bound yet; NULL: the problems say why */
+	struct uid_names *users;
+};
+
+/* On the caller's thread. on_config: NULL, or told of the configuration before what
+ * it names is read. -1 with problems. */
+int load_files(struct loaded *l, const char *file, void (*on_config)(struct config *c));
+void loaded_fini(struct loaded *l);
+
+/* On a thread of its own; on_loaded runs on the loop, and takes from l what it keeps.
+ * Asked while it reads, it reads once more: what is asked last is what holds. */
+struct loader *loader_new(struct net_loop *loop, const char *file,
+	void (*on_loaded)(void *arg, struct loaded *l), void *arg);
+void loader_free(struct loader *l);
+void loader_ask(struct loader *l);
+bool loader_is_idle(const struct loader *l);
+
 /* --- check.c: problems told to people ------------------------------------ */
 
 void check_print(const struct config_problems *p);
-/* What can be tried without side effects. */
-int check_certificates(const struct config *c, struct err *err);
 
 /* --- instance_lock.c: one sluice for a journal ------------------------------------ */
 
@@ -220,8 +241,12 @@ void percent_text(char out[static 16], uint32_t ppm);
 
 /* --- reload.c, signals.c ------------------------------------------------- */
 
-void reload(struct control *c);
+void reload_ask(struct control *c); /* SIGHUP */
+void reload_finish(void *control, struct loaded *l);
 
+/* First of all: from here on no signal ends the process before it may. */
+void signals_catch(void);
+/* What came before is obeyed from now. */
 void signals_open(struct control *c);
 void signals_close(void);
 

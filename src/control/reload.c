@@ -1,6 +1,8 @@
 /*
  * reload - SIGHUP: the file is read, checked and built whole before anything changes;
- * a bad one changes nothing, and status says so (S4).
+ * a bad one changes nothing, and status says so, S4 (a refused reload).
+ *
+ * The loader reads; here, on control, is only what a slow disk cannot hold up.
  *
  * What fails after the first change is taken back, so a reload is all or nothing up
  * to the moment when the data threads get the new snapshot.
@@ -49,39 +51,30 @@ static void tell_refused(struct control *c, const struct config_problems *proble
 	free(evidence);
 }
 
-static int load(struct control *c, struct config **config, struct config_problems *p)
-{
-	if (config_load(config, c->file, p) != 0)
-		return -1;
-	return config_check_reload(c->config, *config, p) == 0 ? 0 : -1;
-}
-
 /* All that can fail. Afterwards the data threads have the new snapshot. */
-static int publish(struct control *c, struct config **config, struct snapshot **out,
-	struct err *err)
+static int publish(struct control *c, struct snapshot *s, struct err *err)
 {
-	struct snapshot *s = NULL;
+	const struct config *config = snapshot_config(s);
 
-	if (control_store_words(c, *config, err) != 0 ||
-		snapshot_build(&s, config, c->registry, err) != 0)
+	if (control_store_words(c, config, err) != 0)
 		return -1;
-	if (admin_configure(c->admin, &snapshot_config(s)->admin, err) != 0)
-		goto fail;
+	snapshot_bind(s, c->registry);
+	if (admin_configure(c->admin, &config->admin, err) != 0)
+		return -1;
 	if (proxy_publish(c->proxy, s, err) != 0) {
 		(void)admin_configure(c->admin, &c->config->admin, NULL);
-		goto fail;
+		return -1;
 	}
-	*out = s;
 	return 0;
-fail:
-	snapshot_unref(s);
-	return -1;
 }
 
-static void take_over(struct control *c, struct snapshot *s)
+static void take_over(struct control *c, struct loaded *l)
 {
-	struct snapshot *old = c->snapshot;
+	struct snapshot *s = l->snapshot, *old = c->snapshot;
 
+	l->snapshot = NULL;
+	admin_know_users(c->admin, l->users);
+	l->users = NULL;
 	c->snapshot = s;
 	c->config = snapshot_config(s);
 	log_setup((enum log_level)c->config->log_level,
@@ -112,40 +105,46 @@ static void tell_done(struct control *c, const struct config_problems *changes)
 	free(evidence);
 }
 
-static int attempt(struct control *c, struct config_problems *problems)
+static int attempt(struct control *c, struct loaded *l)
 {
-	struct config *config = NULL;
 	struct config_problems changes = { .n = 0 };
-	struct snapshot *s = NULL;
 	struct err err = { .code = ERR_NONE };
 
-	if (load(c, &config, problems) != 0)
-		goto fail;
+	if (!l->snapshot)
+		return -1;
+
+	const struct config *config = snapshot_config(l->snapshot);
+
+	if (config_check_reload(c->config, config, &l->problems) != 0)
+		return -1;
 	config_diff(c->config, config, &changes);
-	if (publish(c, &config, &s, &err) != 0) {
-		config_problems_add(problems, "%s: %s", c->file, err.text);
-		goto fail;
+	if (publish(c, l->snapshot, &err) != 0) {
+		config_problems_add(&l->problems, "%s: %s", c->file, err.text);
+		config_problems_fini(&changes);
+		return -1;
 	}
-	take_over(c, s);
+	take_over(c, l);
 	tell_done(c, &changes);
 	config_problems_fini(&changes);
 	return 0;
-fail:
-	config_problems_fini(&changes);
-	config_free(config);
-	return -1;
 }
 
-void reload(struct control *c)
+void reload_finish(void *control, struct loaded *l)
 {
-	struct config_problems problems = { .n = 0 };
+	struct control *c = control;
 
 	if (c->draining)
 		return;
-	c->hooks->reloading();
-	if (attempt(c, &problems) != 0)
-		tell_refused(c, &problems);
-	config_problems_fini(&problems);
+	if (attempt(c, l) != 0)
+		tell_refused(c, &l->problems);
 	if (c->ready)
-		c->hooks->ready();
+		c->notify->ready();
+}
+
+void reload_ask(struct control *c)
+{
+	if (c->draining)
+		return;
+	c->notify->reloading();
+	loader_ask(c->loader);
 }

@@ -4,11 +4,15 @@
  *
  * The handler of SIGUSR1 sets the word that every data thread reads, by itself: a
  * cutback works while control stands still. All else is done here on the loop.
+ *
+ * The handlers stand before anything else of the start. What comes while there is
+ * nothing yet to obey with is counted, and obeyed then.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "sluice/base/log.h"
 #include "sluice/control.h"
@@ -21,21 +25,38 @@
 static struct {
 	struct live *_Atomic live;
 	struct net_waker *_Atomic waker;
-	atomic_uint hups, ends;
+	atomic_uint cutbacks, hups, ends; /* not obeyed yet */
 } wire;
+
+/* Either a handler finds the live file, or signals_open finds what a handler counted. */
+static void obey_cutbacks(void)
+{
+	struct live *live = atomic_load(&wire.live);
+
+	if (live && atomic_exchange(&wire.cutbacks, 0) > 0)
+		live_cutback_all(live);
+}
+
+/* The second one does not wait for the end of a slow start: nothing runs yet. */
+static void note_end(const struct net_waker *waker)
+{
+	if (atomic_fetch_add(&wire.ends, 1) > 0 && !waker)
+		_exit(1);
+}
 
 static void on_signal(int signal)
 {
 	const int saved = errno;
-	struct live *live = atomic_load(&wire.live);
 	struct net_waker *waker = atomic_load(&wire.waker);
 
-	if (signal == SIGUSR1 && live)
-		live_cutback_all(live);
-	else if (signal == SIGHUP)
+	if (signal == SIGUSR1) {
+		atomic_fetch_add(&wire.cutbacks, 1);
+		obey_cutbacks();
+	} else if (signal == SIGHUP) {
 		atomic_fetch_add(&wire.hups, 1);
-	else if (signal != SIGUSR1)
-		atomic_fetch_add(&wire.ends, 1);
+	} else {
+		note_end(waker);
+	}
 	if (waker)
 		net_wake(waker);
 	errno = saved;
@@ -57,7 +78,7 @@ static void drain(struct control *c)
 		return;
 	}
 	c->draining = true;
-	c->hooks->stopping();
+	c->notify->stopping();
 	log_info("draining", "ms=%u", c->config->timeouts.drain_ms);
 	record_process(c, "stop", "signal", "drain and stop", NULL);
 	proxy_drain(c->proxy, c->loop, c->config->timeouts.drain_ms, on_drained, c);
@@ -72,21 +93,26 @@ static void on_wake(void *arg)
 	for (unsigned n = atomic_exchange(&wire.ends, 0); n > 0; n--)
 		drain(c);
 	if (atomic_exchange(&wire.hups, 0) > 0)
-		reload(c);
+		reload_ask(c);
 }
 
-void signals_open(struct control *c)
+void signals_catch(void)
 {
 	static const int caught[] = { SIGUSR1, SIGHUP, SIGTERM, SIGINT, SIGQUIT };
 	struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	c->waker = net_waker_new(c->loop, on_wake, c);
-	net_waker_priority(c->waker, NET_FIRST);
-	atomic_store(&wire.live, c->live);
-	atomic_store(&wire.waker, c->waker);
 	sigfillset(&a.sa_mask);
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		(void)sigaction(caught[i], &a, NULL);
+}
+
+void signals_open(struct control *c)
+{
+	c->waker = net_waker_new(c->loop, on_wake, c);
+	net_waker_priority(c->waker, NET_FIRST);
+	atomic_store(&wire.live, c->live);
+	obey_cutbacks();
+	atomic_store(&wire.waker, c->waker);
 }
 
 /* The signals stay caught, by a handler that finds nothing to do. */

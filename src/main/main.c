@@ -25,17 +25,17 @@ static const char default_config[] = "/etc/sluice/sluice.conf";
 static const char usage[] =
 	"usage: sluice [--config FILE]\n"
 	"       sluice --check FILE\n"
+	"       sluice --print FILE\n"
 	"\n"
 	"  -c, --config FILE  serve by this configuration (default: %s)\n"
 	"  -t, --check FILE   check a configuration and exit: 0 it is good, 1 it is "
 	"not\n"
+	"  -p, --print FILE   print a configuration with every default, and exit\n"
 	"  -V, --version      print the version and exit\n"
 	"  -h, --help         print this and exit\n"
 	"\n"
 	"Signals: HUP reloads, USR1 sends all traffic back to legacy, TERM drains and\n"
 	"stops, a second TERM stops at once. sluicectl talks to a running sluice.\n";
-
-/* --- what only main tells the service manager ------------------------------- */
 
 static void tell_ready(void)
 {
@@ -54,8 +54,6 @@ static void tell_stopping(void)
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=draining");
 }
 
-/* --- the process -------------------------------------------------------------- */
-
 /* As many descriptors as the system lets us have: two for each proxied request. */
 static void raise_descriptors(void)
 {
@@ -69,7 +67,7 @@ static void raise_descriptors(void)
 
 static int serve(const char *file)
 {
-	static const struct control_hooks hooks = {
+	static const struct service_notify notify = {
 		.ready = tell_ready,
 		.reloading = tell_reloading,
 		.stopping = tell_stopping,
@@ -78,10 +76,8 @@ static int serve(const char *file)
 	(void)umask(0027);
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
-	return control_run(file, &hooks);
+	return control_run(file, &notify);
 }
-
-/* --- the arguments ------------------------------------------------------------ */
 
 static int refuse(const char *what, const char *argument)
 {
@@ -100,13 +96,20 @@ static int serve_default(void)
 	return STATUS_FAILED;
 }
 
-static int run(const char *config, const char *check)
+/* What a FILE is named for; one of them at most. */
+struct task {
+	const char *config, *check, *print;
+};
+
+static int run(const struct task *t)
 {
-	if (config && check)
-		return refuse("--config and --check are one or the other", "");
-	if (check)
-		return control_check(check);
-	return config ? serve(config) : serve_default();
+	if ((t->config != NULL) + (t->check != NULL) + (t->print != NULL) > 1)
+		return refuse("--config, --check and --print: take one of them", "");
+	if (t->check)
+		return control_check(t->check);
+	if (t->print)
+		return control_print(t->print);
+	return t->config ? serve(t->config) : serve_default();
 }
 
 int main(int argc, char **argv)
@@ -114,21 +117,25 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ .name = "config", .has_arg = required_argument, .val = 'c' },
 		{ .name = "check", .has_arg = required_argument, .val = 't' },
+		{ .name = "print", .has_arg = required_argument, .val = 'p' },
 		{ .name = "version", .has_arg = no_argument, .val = 'V' },
 		{ .name = "help", .has_arg = no_argument, .val = 'h' },
 		{ .name = NULL },
 	};
-	const char *config = NULL, *check = NULL;
+	struct task task = { .config = NULL };
 	int at = optind, o;
 
-	for (; (o = getopt_long(argc, argv, "+:c:t:Vh", options, NULL)) != -1;
+	for (; (o = getopt_long(argc, argv, "+:c:t:p:Vh", options, NULL)) != -1;
 		at = optind) {
 		switch (o) {
 		case 'c':
-			config = optarg;
+			task.config = optarg;
 			break;
 		case 't':
-			check = optarg;
+			task.check = optarg;
+			break;
+		case 'p':
+			task.print = optarg;
 			break;
 		case 'V':
 			(void)printf("sluice %s\n", SLUICE_VERSION);
@@ -144,5 +151,5 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		return refuse("this is no option: ", argv[optind]);
-	return run(config, check);
+	return run(&task);
 }

@@ -54,8 +54,7 @@ static int build_tls(struct pool *p, const struct config_pool *c, struct err *er
 	return -1;
 }
 
-int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
-	struct err *err)
+int pool_load(struct pool **out, const struct config_pool *c, struct err *err)
 {
 	struct pool *p = mem_zero(sizeof(*p));
 
@@ -65,15 +64,21 @@ int pool_build(struct pool **out, struct registry *r, const struct config_pool *
 		free(p);
 		return -1;
 	}
-	p->registry = r;
 	p->manner = manner_of(c);
+	*out = p;
+	return 0;
+}
+
+void pool_bind(struct pool *p, struct registry *r)
+{
+	const struct config_pool *c = p->config;
+
+	p->registry = r;
 	p->n = c->n_servers;
 	p->server = mem_zero(p->n * sizeof(struct server *));
 	for (size_t i = 0; i < p->n; i++)
 		p->server[i] = registry_server(r, c->name, &c->servers[i]);
 	make_cells(p, registry_threads(r));
-	*out = p;
-	return 0;
 }
 
 void pool_free(struct pool *p)

@@ -1,6 +1,7 @@
 /*
  * A snapshot: one configuration, with the live objects, routes and TLS contexts that it
- * names, built completely before any data thread sees it.
+ * names, complete before any data thread sees it: loaded on whichever thread may wait
+ * for a disk, then bound to the live objects on control.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static struct net_tls_server tls_of(const struct config_listener *l, const char 
 	};
 }
 
-static int build_tls(
+static int load_tls(
 	struct net_tls **out, const struct config_listener *l, struct err *err)
 {
 	const char **files = mem_zero(3 * (l->n_certificates + 1) * sizeof(char *));
@@ -42,23 +43,23 @@ static int build_tls(
 	return done == 0 ? 0 : err_wrap(err, "listener %s", l->name);
 }
 
-static int build_listeners(struct snapshot *s, const struct config *c, struct err *err)
+static int load_listeners(struct snapshot *s, const struct config *c, struct err *err)
 {
 	s->listener = mem_zero((c->n_listeners + 1) * sizeof(*s->listener));
 	s->n_listeners = c->n_listeners;
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		if (c->listeners[i].tls &&
-			build_tls(&s->listener[i].tls, &c->listeners[i], err) != 0)
+			load_tls(&s->listener[i].tls, &c->listeners[i], err) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int build_pools(struct snapshot *s, const struct config *c, struct err *err)
+static int load_pools(struct snapshot *s, const struct config *c, struct err *err)
 {
 	s->pool = mem_zero((c->n_pools + 1) * sizeof(*s->pool));
 	for (size_t i = 0; i < c->n_pools; i++) {
-		if (pool_build(&s->pool[i], s->registry, &c->pools[i], err) != 0)
+		if (pool_load(&s->pool[i], &c->pools[i], err) != 0)
 			return -1;
 		s->n_pools++;
 	}
@@ -83,21 +84,16 @@ static void release(struct snapshot *s)
 	free(s);
 }
 
-int snapshot_build(struct snapshot **out, struct config **config, struct registry *r,
-	struct err *err)
+int snapshot_load(struct snapshot **out, struct config **config, struct err *err)
 {
 	const struct config *c = *config;
 	struct snapshot *s = mem_zero(sizeof(*s));
 
 	atomic_init(&s->refs, 1);
 	list_init(&s->link);
-	s->registry = r;
-	if (build_listeners(s, c, err) != 0 || build_pools(s, c, err) != 0)
+	if (load_listeners(s, c, err) != 0 || load_pools(s, c, err) != 0)
 		goto fail;
 	s->migration = mem_zero((c->n_migrations + 1) * sizeof(*s->migration));
-	for (size_t i = 0; i < c->n_migrations; i++)
-		s->migration[s->n_migrations++] =
-			registry_migration(r, c->migrations[i].name);
 	s->routes = routes_new(c);
 	s->config = *config;
 	*config = NULL;
@@ -106,6 +102,18 @@ int snapshot_build(struct snapshot **out, struct config **config, struct registr
 fail:
 	release(s);
 	return -1;
+}
+
+void snapshot_bind(struct snapshot *s, struct registry *r)
+{
+	const struct config *c = s->config;
+
+	s->registry = r;
+	for (size_t i = 0; i < s->n_pools; i++)
+		pool_bind(s->pool[i], r);
+	for (size_t i = 0; i < c->n_migrations; i++)
+		s->migration[s->n_migrations++] =
+			registry_migration(r, c->migrations[i].name);
 }
 
 void snapshot_unref(struct snapshot *s)

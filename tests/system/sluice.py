@@ -40,6 +40,7 @@ class Sluice:
         self.config_path = self.folder / "sluice.conf"
         self.log_path = self.folder / "log"
         self.process = None
+        self.environment = {}
         self.expects_report = False
 
     def _defaults(self, certs, pools, migrations):
@@ -75,7 +76,7 @@ class Sluice:
             self.process = subprocess.Popen(
                 [*SLUICE_COMMAND, "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**SANITIZER_OPTIONS, **os.environ},
+                env={**SANITIZER_OPTIONS, **os.environ, **self.environment},
                 preexec_fn=process.die_with_parent)
         if ready:
             wait_for(self._is_ready, 15, "sluice is ready")

@@ -29,6 +29,19 @@ def socket(site):
     return site().config["admin"]["socket"]
 
 
+def test_the_daemons_options_and_files(tmp_path):
+    (tmp_path / "one.conf").touch()
+    script = SCRIPT.replace("sluicectl", "sluice")
+
+    def completed(*words):
+        return set(subprocess.run(
+            ["bash", "-c", script, COMPLETION.with_name("sluice.bash"), *words], text=True,
+            check=True, capture_output=True, timeout=30).stdout.split())
+
+    assert completed("--") == {"--config", "--check", "--print", "--version", "--help"}
+    assert completed("--print", f"{tmp_path}/o") == {f"{tmp_path}/one.conf"}
+
+
 def test_verbs_and_names(socket):
     assert complete(socket, "sta") == {"status", "start"}
     assert complete(socket, "help", "cut") == {"cutback"}

@@ -291,15 +291,17 @@ static void set_up(void)
 		servers[i] =
 			(struct config_server){ .address.text = names[i], .weight = 1 };
 	}
-	rc = pool_build(&pool, registry, &settings, &err);
+	rc = pool_load(&pool, &settings, &err);
 	assert(rc == 0);
+	pool_bind(pool, registry);
 	memcpy(bounded_servers, servers, sizeof(servers));
 	for (size_t i = 0; i < SERVERS; i++) {
 		bounded_servers[i].address.numeric = true;
 		bounded_servers[i].address.sa_len = sizeof(struct sockaddr_in);
 	}
-	rc = pool_build(&bounded, registry, &bounded_settings, &err);
+	rc = pool_load(&bounded, &bounded_settings, &err);
 	assert(rc == 0);
+	pool_bind(bounded, registry);
 	registry_commit(registry, (struct pool *[]){ pool, bounded }, 2);
 	m = registry_migration(registry, "checkout");
 }

@@ -38,9 +38,11 @@ void registry_commit(struct registry *r, struct pool *const *pools, size_t n);
 
 /* --- pools: built on control, read by data threads -------------------------------- */
 
-int pool_build(struct pool **out, struct registry *r, const struct config_pool *c,
-	struct err *err);
-/* Control thread: gives its references back. */
+/* What waits for a disk: certificates. Any thread; c must outlive the pool. */
+int pool_load(struct pool **out, const struct config_pool *c, struct err *err) MUST_USE;
+/* Control thread, once: its servers, found again or made. */
+void pool_bind(struct pool *p, struct registry *r);
+/* Control thread, which gets its references back; any thread before pool_bind. */
 void pool_free(struct pool *p);
 
 const struct config_pool *pool_config(const struct pool *p);

@@ -69,9 +69,10 @@ static void make_objects(struct site *s)
 	s->registry = registry_new(2, s->live);
 	s->pools = mem_zero((c->n_pools + 1) * sizeof(struct pool *));
 	s->migrations = mem_zero((c->n_migrations + 1) * sizeof(struct migration *));
-	for (size_t i = 0; i < c->n_pools; i++)
-		cr_assert_eq(
-			pool_build(&s->pools[i], s->registry, &c->pools[i], &err), 0);
+	for (size_t i = 0; i < c->n_pools; i++) {
+		cr_assert_eq(pool_load(&s->pools[i], &c->pools[i], &err), 0);
+		pool_bind(s->pools[i], s->registry);
+	}
 	for (size_t i = 0; i < c->n_migrations; i++)
 		s->migrations[i] =
 			registry_migration(s->registry, c->migrations[i].name);

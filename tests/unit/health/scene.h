@@ -174,8 +174,8 @@ static void update(void)
 	struct err err = { .text = "" };
 
 	loaded[n_loaded] = settings;
-	cr_assert_eq(pool_build(&now, registry, &loaded[n_loaded++], &err), 0, "%s",
-		err.text);
+	cr_assert_eq(pool_load(&now, &loaded[n_loaded++], &err), 0, "%s", err.text);
+	pool_bind(now, registry);
 	pool = now;
 	registry_commit(registry, &pool, 1);
 	health_update(health, &pool, 1);

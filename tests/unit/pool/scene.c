@@ -81,7 +81,8 @@ struct pool *build(void)
 	memcpy(own[n], settings.servers, settings.n_servers * sizeof(own[n][0]));
 	copies[n] = settings;
 	copies[n].servers = own[n];
-	cr_assert_eq(pool_build(&p, registry, &copies[n++], &err), 0, "%s", err.text);
+	cr_assert_eq(pool_load(&p, &copies[n++], &err), 0, "%s", err.text);
+	pool_bind(p, registry);
 	return p;
 }
 

@@ -88,7 +88,8 @@ void house_load(struct house *h, const char *text)
 	struct snapshot *s = NULL, *before = h->current;
 	struct err err = { .text = "" };
 
-	must(snapshot_build(&s, &c, h->registry, &err) == 0, err.text);
+	must(snapshot_load(&s, &c, &err) == 0, err.text);
+	snapshot_bind(s, h->registry);
 	all_up(s);
 	set_weights(s);
 	must(proxy_publish(h->proxy, s, &err) == 0, err.text);
