@@ -1,9 +1,10 @@
 /*
  * Which server of a pool gets the next attempt.
  *
- * Round robin is the smooth weighted one (each server gains its weight, the richest
- * is taken and pays the sum), so that 5:1:1 is spread and not a burst of five. Least in
- * flight compares in-flight by weight over all threads, and takes turns among equals.
+ * Round robin takes turns (turn.c). Least in flight compares what is in flight over all
+ * threads, divided by weight, and takes turns among those that have the fewest: an idle
+ * pool follows its weights exactly, a loaded one evens out, and no server that has a
+ * weight is starved (S43, weights when calm).
  */
 #include <assert.h>
 
@@ -47,68 +48,68 @@ static enum fitness fitness_of(
 	return FIT;
 }
 
-/* Both choose by walking all servers once from the thread's cursor. */
 struct choice {
 	size_t best;
 	bool found, busy;
-	uint64_t load; /* of best, by weight */
-	int64_t sum;   /* of the weights of all that fit */
+	uint64_t in_flight; /* of best */
 };
 
-static void weigh_in_flight(const struct pool *p, size_t i, struct choice *c)
+static bool goes_by_load(const struct pool *p)
 {
-	uint64_t weight = p->config->servers[i].weight;
-	uint64_t load = ((uint64_t)server_in_flight(p->server[i]) + 1) * PPM / weight;
-
-	if (c->found && load >= c->load)
-		return;
-	c->found = true;
-	c->load = load;
-	c->best = i;
+	switch (p->config->balance) {
+	case CONFIG_ROUND_ROBIN:
+		break;
+	case CONFIG_LEAST_INFLIGHT:
+	case CONFIG_PEAK_EWMA:
+	case CONFIG_HASH:
+		return true;
+	}
+	return false;
 }
 
-static void weigh_turn(
-	const struct pool *p, size_t i, struct pool_cell *cell, struct choice *c)
+/* Less than 0: server i has fewer in flight by its weight than the best so far. */
+static int compare_load(
+	const struct pool *p, size_t i, uint64_t in_flight, const struct choice *c)
 {
-	int64_t weight = p->config->servers[i].weight;
+	uint64_t mine = in_flight * p->config->servers[c->best].weight;
+	uint64_t best = c->in_flight * p->config->servers[i].weight;
 
-	c->sum += weight;
-	cell->current[i] += weight;
-	if (c->found && cell->current[i] <= cell->current[c->best])
+	return mine < best ? -1 : mine > best;
+}
+
+/* Those with the fewest in flight by weight are the round in which turns are taken. */
+static void weigh(struct pool *p, size_t i, struct turns *turns, struct choice *c)
+{
+	uint64_t in_flight = goes_by_load(p) ? server_in_flight(p->server[i]) : 0;
+	int more = c->found ? compare_load(p, i, in_flight, c) : -1;
+
+	if (more > 0)
 		return;
-	c->found = true;
-	c->best = i;
+	if (more < 0) {
+		turns->n = 0;
+		c->best = i;
+		c->in_flight = in_flight;
+		c->found = true;
+	}
+	turns->index[turns->n++] = (uint32_t)i;
 }
 
 static struct choice choose(struct pool *p, const struct pool_wish *wish, bool again)
 {
-	struct pool_cell *cell = &p->cell[wish->thread];
+	struct turns *turns = &p->cell[wish->thread].turns;
 	struct choice c = { .found = false };
 
-	for (size_t k = 0; k < p->n; k++) {
-		size_t i = (cell->cursor + k) % p->n;
+	turns_begin(p, wish->thread);
+	turns->n = 0;
+	for (size_t i = 0; i < p->n; i++) {
 		enum fitness fit = fitness_of(p, i, wish, again);
 
 		c.busy |= fit == BUSY;
-		if (fit != FIT)
-			continue;
-		switch (p->config->balance) {
-		case CONFIG_ROUND_ROBIN:
-			weigh_turn(p, i, cell, &c);
-			break;
-		case CONFIG_LEAST_INFLIGHT:
-		case CONFIG_PEAK_EWMA:
-		case CONFIG_HASH:
-			weigh_in_flight(p, i, &c);
-			break;
-		}
+		if (fit == FIT)
+			weigh(p, i, turns, &c);
 	}
-	if (!c.found)
-		return c;
-	if (p->config->balance == CONFIG_ROUND_ROBIN)
-		cell->current[c.best] -= c.sum;
-	else
-		cell->cursor = (c.best + 1) % p->n;
+	if (c.found)
+		c.best = turn_take(p, wish->thread);
 	return c;
 }
 

@@ -14,12 +14,9 @@ static void make_cells(struct pool *p, unsigned threads)
 {
 	p->n_cells = threads;
 	p->cell = mem_zero(threads * sizeof(struct pool_cell));
-	for (unsigned i = 0; i < threads; i++) {
+	for (unsigned i = 0; i < threads; i++)
 		budget_init(&p->cell[i].budget, threads);
-		p->cell[i].current = mem_zero(p->n * sizeof(int64_t));
-		p->cell[i].cursor =
-			i; /* threads do not all begin with the same server */
-	}
+	turns_init(p);
 }
 
 static int open_tls(
@@ -87,8 +84,7 @@ void pool_free(struct pool *p)
 		return;
 	for (size_t i = 0; i < p->n; i++)
 		p->server[i]->refs--; /* registry_sweep frees it */
-	for (unsigned i = 0; i < p->n_cells; i++)
-		free(p->cell[i].current);
+	turns_fini(p);
 	free(p->cell);
 	free(p->server);
 	net_tls_unref(p->tls);

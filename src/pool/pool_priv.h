@@ -42,6 +42,8 @@ struct server_cell { /* one data thread's; it alone writes */
 	_Atomic uint32_t n_idle;
 	_Atomic uint64_t requests, connects, reuses;
 	struct link idle; /* the one used last is first; its thread alone */
+	int64_t turn; /* what it has gained in its pool's rounds; its thread alone */
+	bool has_turn;
 	_Atomic uint32_t n_sessions;
 	struct server_sessions sessions; /* its thread alone */
 	_Atomic uint64_t tunnels, tunnels_open;
@@ -85,10 +87,16 @@ void server_end_ejection(struct server *s);
 
 /* --- pools --------------------------------------------------------------------- */
 
+/* One data thread's turns among a pool's servers (turn.c). */
+struct turns {
+	bool begun;
+	uint32_t *index; /* of the servers that take part in this round; n of them */
+	size_t n;
+};
+
 struct pool_cell { /* one data thread's */
 	_Alignas(CACHE_LINE) struct budget budget;
-	int64_t *current; /* smooth weighted round robin, one for each server */
-	size_t cursor;
+	struct turns turns;
 };
 
 struct pool {
@@ -101,7 +109,16 @@ struct pool {
 	struct server **server;
 	unsigned n_cells;
 	struct pool_cell *cell;
+	int64_t sum_weights, cycle; /* so many turns until all is as before */
 };
+
+/* turn.c */
+void turns_init(struct pool *p); /* its cells are there */
+void turns_fini(struct pool *p);
+/* Before the thread's first round. */
+void turns_begin(struct pool *p, unsigned thread);
+/* One of those in the thread's turns, of which there is one at least. */
+size_t turn_take(struct pool *p, unsigned thread);
 
 /* manner.c */
 uint64_t manner_of(const struct config_pool *c);
