@@ -136,7 +136,7 @@ struct h2_bucket {
 
 enum { H2_FRAME_HEAD = 9, H2_MAGIC = 24, H2_RECENT = 64, H2_PING_BYTES = 8 };
 
-/* Reads the heads of frames as they pass, before nghttp2 does (h2_flood.c). */
+/* Reads the heads of frames as they pass, before nghttp2 does (h2/flood.c). */
 struct h2_watch {
 	unsigned char head[H2_FRAME_HEAD];
 	uint8_t head_n;

@@ -2,7 +2,7 @@
  * Heads as HTTP/2 brings them (RFC 9113, 8). nghttp2 has checked names, values, order,
  * what a connection-specific field is, and that nothing is there twice that may not be.
  * Here stands what it leaves: the target, the host, limits, and what an HTTP/1 hop
- * reads in fields, which are the rules of h1_rules.c.
+ * reads in fields, which are the rules of h1/rules.c.
  *
  * Fields are laid down as lines of HTTP/1, so that they go upstream in one copy.
  */
@@ -261,7 +261,7 @@ static enum h1_bad judge_pseudo(struct h2_head *c)
 	return H1_FINE;
 }
 
-/* The rules of h1_rules.c, as if these fields had come that way: :authority as the host
+/* The rules of h1/rules.c, as if these fields had come that way: :authority as the host
  * of an absolute form, a body of unknown length as chunks. */
 static enum h1_bad apply_rules(struct h2_head *c, bool response, bool ended)
 {

@@ -21,7 +21,7 @@ enum {
 enum { SMALLER_MAX = 1 << (SMALLEST_BITS + LAST - 1) };
 
 enum { ACKS_MAX = 200, SETTINGS_MAX = 32 };
-/* nghttp2 1.52 counts each piece in which the head of one comes; h2_flood.c counts
+/* nghttp2 1.52 counts each piece in which the head of one comes; h2/flood.c counts
  * frames. */
 enum { CONTINUATIONS_MAX = 1000 };
 enum { HEAD_MAX = 1 << 18 }; /* of ours, as HTTP/1 limits what comes in */
@@ -108,7 +108,7 @@ static void fill_options(nghttp2_option *o)
 	nghttp2_option_set_max_settings(o, SETTINGS_MAX);
 	nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
 	nghttp2_option_set_max_send_header_block_length(o, HEAD_MAX);
-	/* Ours knows which resets are abuse (h2_flood.c); this one would also cut off
+	/* Ours knows which resets are abuse (h2/flood.c); this one would also cut off
 	 * a client of gRPC that gives up many calls. */
 	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
 }
