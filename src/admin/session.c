@@ -183,8 +183,8 @@ static enum verdict step_head(struct session *s)
 	case H1_MORE:
 		return receive(s);
 	case H1_BAD:
-		return refuse(s, h1_bad_status(s->parser.why),
-			"this socket speaks HTTP/1.1", h1_bad_text(s->parser.why));
+		return refuse(s, http_bad_status(s->parser.why),
+			"this socket speaks HTTP/1.1", http_bad_text(s->parser.why));
 	case H1_DONE:
 		break;
 	}
@@ -214,8 +214,8 @@ static enum verdict step_body(struct session *s)
 	case H1_MORE:
 		return used > 0 ? AGAIN : receive(s);
 	case H1_BAD:
-		return refuse(s, h1_bad_status(s->decoder.why),
-			"this socket speaks HTTP/1.1", h1_bad_text(s->decoder.why));
+		return refuse(s, http_bad_status(s->decoder.why),
+			"this socket speaks HTTP/1.1", http_bad_text(s->decoder.why));
 	case H1_DONE:
 		break;
 	}

@@ -120,7 +120,7 @@ static int take_head(struct answer *a, struct err *err)
 		return 0;
 	case H1_BAD:
 		return err_set(err, ERR_FORMAT, "what answers there is no sluice: %s",
-			h1_bad_text(a->parser.why));
+			http_bad_text(a->parser.why));
 	case H1_DONE:
 		break;
 	}
@@ -164,7 +164,7 @@ static int take_body(struct answer *a, struct err *err)
 	}
 	if (r == H1_BAD)
 		return err_set(err, ERR_FORMAT, "the answer is garbled: %s",
-			h1_bad_text(a->body.why));
+			http_bad_text(a->body.why));
 	memmove(a->in, rest.p, rest.n);
 	a->in_n = rest.n;
 	return 0;

@@ -27,6 +27,12 @@ const char *http_scan_target(const char *p, const char *end); /* visible, not # 
 
 bool http_is_token(struct span s);
 
+/* A set of names has a bit for each. */
+static inline uint64_t http_bit(enum http_name id)
+{
+	return UINT64_C(1) << id;
+}
+
 /* Whether s, of a token's or value's bytes, is wanted but for its case; wanted is of
  * small letters, digits and dashes. */
 bool http_is(struct span s, struct span wanted);
@@ -71,7 +77,7 @@ enum h1_state {
 /* Options of a Connection field. */
 enum { H1_CLOSE = 1, H1_KEEP_ALIVE = 2, H1_UPGRADE = 4 };
 
-static inline enum h1_turn h1_refuse(struct h1_parser *p, enum h1_bad why)
+static inline enum h1_turn h1_refuse(struct h1_parser *p, enum http_bad why)
 {
 	p->why = why;
 	return H1_REFUSED;
@@ -84,7 +90,7 @@ static inline uint32_t h1_offset(const struct h1_cursor *c, const char *p)
 
 /* A CR without its LF may still get it. */
 static inline enum h1_turn h1_take_crlf(
-	struct h1_parser *p, struct h1_cursor *c, enum h1_bad why)
+	struct h1_parser *p, struct h1_cursor *c, enum http_bad why)
 {
 	size_t n = (size_t)(c->end - c->at);
 
@@ -109,11 +115,6 @@ enum h1_turn h1_take_fields(
 bool h1_note_field(struct h1_parser *p, struct http_head *head, struct http_field *f);
 /* What all the fields mean together; false: p->why. */
 bool h1_conclude(struct h1_parser *p, struct http_head *head);
-
-static inline uint32_t h1_bit(enum http_name id)
-{
-	return UINT32_C(1) << id;
-}
 
 /* --- h2 sessions ---------------------------------------------------------- */
 
@@ -159,7 +160,7 @@ struct h2_head {
 	struct buf text;
 	struct buf cookie; /* its crumbs, joined as they come */
 	uint64_t counted;  /* as SETTINGS_MAX_HEADER_LIST_SIZE counts */
-	enum h1_bad why;
+	enum http_bad why;
 	struct http_text scheme, protocol;
 	struct http_head head;
 	struct http_field fields[HTTP_MAX_FIELDS];
@@ -248,9 +249,9 @@ void h2_head_end(struct h2 *h);
 /* False: no honest peer sends that much; h->code. */
 bool h2_head_take(struct h2 *h, struct span name, struct span value);
 /* Each returns why it is refused. */
-enum h1_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended);
-enum h1_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended);
-enum h1_bad h2_head_trailers(struct h2 *h);
+enum http_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended);
+enum http_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended);
+enum http_bad h2_head_trailers(struct h2 *h);
 
 /* Queues the trailers that wait in s->text. */
 int h2_queue_trailers(struct h2 *h, struct h2_stream *s) MUST_USE;

@@ -16,7 +16,7 @@ enum { SLOTS = 64, NAME_MAX = 19, CASE_BIT = 0x20 };
 	}
 #define NAME(first, text, name) [SLOT(sizeof(text) - 1, first)] = ROW(text, name)
 
-static_assert(HTTP_N_NAMES <= 32, "sets of names are 32 bits");
+static_assert(HTTP_N_NAMES <= 64, "sets of names are 64 bits");
 
 static const struct {
 	uint8_t n, id;

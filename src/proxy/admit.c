@@ -56,12 +56,12 @@ static const struct config_tunnels *tunnels_of(const struct exchange *r)
 	return r->migration != NULL ? &r->migration_config->tunnels : NULL;
 }
 
-bool upgrade_is_asked(struct exchange *r, struct h1_own *refusal)
+bool upgrade_is_asked(struct exchange *r, struct http_own *refusal)
 {
 	const struct config_tunnels *t = tunnels_of(r);
 	struct span version;
 
-	*refusal = (struct h1_own){ .status = 0 };
+	*refusal = (struct http_own){ .status = 0 };
 	if (!r->head.tunnel)
 		return false;
 	if (!only(&r->head, SPAN("Sec-WebSocket-Version"), &version) ||

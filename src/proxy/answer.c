@@ -24,7 +24,7 @@ void answer_count(struct thread *t, unsigned status)
 }
 
 /* Whatever was under way upstream is not this exchange's any more. */
-static enum verdict send_own(struct exchange *r, struct h1_own *own)
+static enum verdict send_own(struct exchange *r, struct http_own *own)
 {
 	upstream_close(r);
 	r->keep_alive = r->keep_alive && r->to_upstream == HALF_DONE;
@@ -44,7 +44,7 @@ static enum verdict send_own(struct exchange *r, struct h1_own *own)
 
 enum verdict answer(struct exchange *r, unsigned status, const char *text)
 {
-	struct h1_own own = { .status = status, .text = text };
+	struct http_own own = { .status = status, .text = text };
 
 	if (status == 503)
 		own.retry_after_s = RETRY_AFTER_S;
@@ -56,7 +56,7 @@ enum verdict answer_redirect(struct exchange *r)
 	char host[256], location[LOCATION_BYTES];
 	struct span target = http_text(&r->head, r->head.target);
 	uint16_t port = r->client->redirect_port;
-	struct h1_own own = { .status = PERMANENT_REDIRECT };
+	struct http_own own = { .status = PERMANENT_REDIRECT };
 	char port_text[8] = "";
 	size_t host_n;
 	int n;

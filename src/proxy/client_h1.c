@@ -185,7 +185,7 @@ static bool put_head(struct exchange *r, bool interim)
 	return h1_write_response(bufs(r), &r->down.bytes, &r->response, &a) == 0;
 }
 
-static bool put_own(struct exchange *r, const struct h1_own *own)
+static bool put_own(struct exchange *r, const struct http_own *own)
 {
 	if (h1_write_own(bufs(r), &r->down.bytes, own) != 0)
 		return false;

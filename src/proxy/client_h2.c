@@ -72,7 +72,7 @@ static bool put_head(struct exchange *r, bool interim)
 	return true;
 }
 
-static bool put_own(struct exchange *r, const struct h1_own *own)
+static bool put_own(struct exchange *r, const struct http_own *own)
 {
 	int done = 0;
 

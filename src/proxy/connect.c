@@ -134,7 +134,7 @@ static enum verdict wait_in_queue(struct exchange *r)
 
 enum verdict step_route(struct exchange *r)
 {
-	struct h1_own refusal;
+	struct http_own refusal;
 
 	if (!r->head_dropped) {
 		if (!find_route(r)) {

@@ -40,7 +40,7 @@ struct client_side {
 	bool (*left)(struct exchange *r);
 	/* r->response as it goes to the client; false: no room. Sets down_framing. */
 	bool (*put_head)(struct exchange *r, bool interim);
-	bool (*put_own)(struct exchange *r, const struct h1_own *own);
+	bool (*put_own)(struct exchange *r, const struct http_own *own);
 	/* A trailer line, without its CRLF; the end of a body that was staged. */
 	bool (*put_trailer)(struct exchange *r, struct span line);
 	bool (*put_end)(struct exchange *r);
@@ -313,9 +313,9 @@ bool choice_was_cut_back(const struct exchange *r);
 /* head.c: a head that the codec has found good. */
 enum verdict head_is_whole(struct exchange *r);
 /* One it has not: answered, and nothing more of it is read. */
-enum verdict head_is_bad(struct exchange *r, enum h1_bad why);
+enum verdict head_is_bad(struct exchange *r, enum http_bad why);
 enum verdict head_is_refused(struct exchange *r, unsigned status, const char *text);
-void head_count_bad(struct thread *t, enum h1_bad why);
+void head_count_bad(struct thread *t, enum http_bad why);
 
 void exchange_stop_waiting(struct exchange *r);
 
@@ -409,7 +409,7 @@ bool grpc_failed(const struct exchange *r);
 /* The call ends here: its trailers say that it may be made again. False: no room. */
 bool grpc_end(struct exchange *r);
 int grpc_answer(
-	struct exchange *r, struct h2 *session, const struct h1_own *own) MUST_USE;
+	struct exchange *r, struct h2 *session, const struct http_own *own) MUST_USE;
 
 /* drain.c: reads the rest of a response nobody wants, to keep its connection */
 struct rest {

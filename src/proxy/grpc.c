@@ -199,7 +199,7 @@ bool grpc_end(struct exchange *r)
 }
 
 /* A head that is all of the response. Always 200: what went wrong is grpc's affair. */
-int grpc_answer(struct exchange *r, struct h2 *session, const struct h1_own *own)
+int grpc_answer(struct exchange *r, struct h2 *session, const struct http_own *own)
 {
 	char text[512], number[8];
 	const char *message =

@@ -13,14 +13,14 @@
 
 enum { ID_HEX = 32 };
 
-void head_count_bad(struct thread *t, enum h1_bad why)
+void head_count_bad(struct thread *t, enum http_bad why)
 {
 	thread_count(t, STAT_BAD_REQUESTS, 1);
-	if (why == H1_TARGET_TOO_LONG)
+	if (why == HTTP_TARGET_TOO_LONG)
 		thread_count(t, STAT_LIMIT_URI, 1);
-	else if (why == H1_HEAD_TOO_LARGE)
+	else if (why == HTTP_HEAD_TOO_LARGE)
 		thread_count(t, STAT_LIMIT_HEADER_BYTES, 1);
-	else if (why == H1_TOO_MANY_FIELDS)
+	else if (why == HTTP_TOO_MANY_FIELDS)
 		thread_count(t, STAT_LIMIT_HEADER_COUNT, 1);
 }
 
@@ -88,10 +88,10 @@ enum verdict head_is_refused(struct exchange *r, unsigned status, const char *te
 	return answer(r, status, text);
 }
 
-enum verdict head_is_bad(struct exchange *r, enum h1_bad why)
+enum verdict head_is_bad(struct exchange *r, enum http_bad why)
 {
 	head_count_bad(r->thread, why);
-	return head_is_refused(r, h1_bad_status(why), h1_bad_text(why));
+	return head_is_refused(r, http_bad_status(why), http_bad_text(why));
 }
 
 static bool repeatable(const struct http_head *h)

@@ -134,7 +134,7 @@ static enum flow take_body(struct exchange *r)
 			h1_body_next(&r->request_body, bytes, &used, &piece, &data);
 
 		if (result == H1_BAD)
-			return refuse(r, 400, h1_bad_text(r->request_body.why));
+			return refuse(r, 400, http_bad_text(r->request_body.why));
 		if (!put_piece(r, piece, data, used) ||
 			(result == H1_DONE && !put_end(r)))
 			return no_memory(r);

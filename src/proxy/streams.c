@@ -94,10 +94,11 @@ static void *on_request(void *arg, int32_t stream, const struct http_head *head)
 	return r;
 }
 
-static void on_refused(void *arg, int32_t stream, enum h1_bad why)
+static void on_refused(void *arg, int32_t stream, enum http_bad why)
 {
 	struct streams *s = arg;
-	struct h1_own own = { .status = h1_bad_status(why), .text = h1_bad_text(why) };
+	struct http_own own = { .status = http_bad_status(why),
+		.text = http_bad_text(why) };
 
 	head_count_bad(s->client->thread, why);
 	answer_count(s->client->thread, own.status);

@@ -9,7 +9,7 @@
 
 /* admit.c */
 /* Whether a tunnel is asked for; a refusal with a status says that it can't be. */
-bool upgrade_is_asked(struct exchange *r, struct h1_own *refusal);
+bool upgrade_is_asked(struct exchange *r, struct http_own *refusal);
 /* Adds what HTTP/1 wants to see to a staged head; false: no room. */
 bool upgrade_stage(struct exchange *r);
 /* The 101 in r->response is an answer to it. */

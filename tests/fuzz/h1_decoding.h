@@ -11,7 +11,7 @@ enum { OUT_MAX = 1 << 16 };
 
 struct decoding {
 	enum h1_result result;
-	enum h1_bad why;
+	enum http_bad why;
 	size_t used, data_n, trailers_n;
 	char data[OUT_MAX], trailers[OUT_MAX];
 };

@@ -13,7 +13,7 @@ enum { MAX_FIELDS = 64, MAX_HEAD = 16384, MAX_TARGET = 1024 };
 
 struct reading {
 	enum h1_result result;
-	enum h1_bad why;
+	enum http_bad why;
 	struct http_head head;
 	struct http_field fields[MAX_FIELDS];
 };

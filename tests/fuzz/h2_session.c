@@ -98,12 +98,12 @@ static void *on_request(void *arg, int32_t stream, const struct http_head *head)
 	return o;
 }
 
-static void on_refused(void *arg, int32_t stream, enum h1_bad why)
+static void on_refused(void *arg, int32_t stream, enum http_bad why)
 {
-	struct h1_own own = { .status = h1_bad_status(why) };
+	struct http_own own = { .status = http_bad_status(why) };
 
 	(void)arg;
-	assert(why != H1_FINE);
+	assert(why != HTTP_FINE);
 	if ((mode & ANSWERS) != 0)
 		(void)!h2_answer(session, stream, &own); /* it may be over */
 }

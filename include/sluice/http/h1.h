@@ -14,47 +14,19 @@
 
 enum h1_result { H1_MORE, H1_DONE, H1_BAD };
 
-/* Why a head or body was refused; a table gives text and status of each. */
-enum h1_bad {
-	H1_FINE,
-	H1_BAD_START_LINE,
-	H1_BAD_METHOD,      /* CONNECT, TRACE: 405 */
-	H1_METHOD_TOO_LONG, /* 501 */
-	H1_BAD_TARGET,
-	H1_BAD_VERSION, /* not 1.0 or 1.1: 505 */
-	H1_BAD_FIELD,   /* name, value, obs-fold, a bare CR or LF, NUL */
-	H1_BAD_HOST,    /* missing, several, invalid */
-	H1_BAD_LENGTH,  /* not one decimal number that fits */
-	H1_BAD_CODING,  /* a Transfer-Encoding that exists, and we do not speak: 501 */
-	H1_BAD_FRAMING, /* one that is garbled, twice, in HTTP/1.0, or with a length */
-	H1_BAD_CHUNK,
-	H1_BAD_EXPECT,  /* 417 */
-	H1_BAD_UPGRADE, /* no list of protocols; one that is not wanted is ignored */
-	H1_TARGET_TOO_LONG, /* 414 */
-	H1_HEAD_TOO_LARGE,  /* in bytes: 431 */
-	H1_TOO_MANY_FIELDS, /* 431 */
-	H1_BAD_STATUS_LINE,
-	H1_N_BAD,
-};
-
-const char *h1_bad_text(enum h1_bad why); /* one clear sentence for the client */
-unsigned h1_bad_status(
-	enum h1_bad why); /* requests: 400, 405, 414, 417, 431, 501, 505 */
-const char *h1_bad_name(enum h1_bad why); /* a label for metrics: "start_line" */
-
 struct h1_limits {
 	uint32_t head_bytes, field_count, target_bytes; /* field_count <= max_fields */
 };
 
 /* --- heads -------------------------------------------------------------- */
 
-struct h1_parser { /* private to the codec, but for why */
-	enum h1_bad why;
+struct h1_parser {     /* private to the codec, but for why */
+	uint64_t seen; /* a bit for each enum http_name that has come */
+	enum http_bad why;
 	struct h1_limits limits;
 	uint32_t at, line; /* scanned up to; start of the element under way */
 	uint32_t query;    /* where the target's query begins, 0: it has none */
 	uint32_t colon;    /* behind the name under way */
-	uint32_t seen;     /* a bit for each enum http_name that has come */
 	uint8_t state, empty_lines, options, nominated;
 	bool response;
 };
@@ -74,7 +46,7 @@ enum h1_result h1_parse(struct h1_parser *p, struct http_head *head, struct span
 /* --- bodies --------------------------------------------------------------- */
 
 struct h1_body { /* private to the codec, but for why and framing */
-	enum h1_bad why;
+	enum http_bad why;
 	enum http_framing framing;
 	uint64_t left;
 	uint32_t extra_bytes; /* of extensions or trailers so far */
@@ -129,7 +101,7 @@ int h1_write_request(struct buf_pool *pool, struct buf *out, const struct http_h
 int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_head *h,
 	const struct h1_answer *a) MUST_USE;
 
-struct h1_own { /* what sluice answers itself */
+struct http_own { /* what sluice answers itself */
 	unsigned status;
 	const char *text; /* a sentence; NULL: the status' own */
 	struct span request_id;
@@ -139,6 +111,6 @@ struct h1_own { /* what sluice answers itself */
 };
 /* A status below 200 is its line alone: "HTTP/1.1 100 Continue". */
 int h1_write_own(
-	struct buf_pool *pool, struct buf *out, const struct h1_own *o) MUST_USE;
+	struct buf_pool *pool, struct buf *out, const struct http_own *o) MUST_USE;
 
 #endif

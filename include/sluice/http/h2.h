@@ -55,8 +55,8 @@ struct h2_events {
 	void *(*on_request)(void *arg, int32_t stream, const struct http_head *head);
 	/* Server: a request that breaks a rule (why) or a limit; answer it by
 	 * h2_answer, or not at all: then it is reset. It has no owner. What RFC 9113
-	 * calls malformed was reset already (H1_BAD_FIELD): h2_answer says -1. */
-	void (*on_refused)(void *arg, int32_t stream, enum h1_bad why);
+	 * calls malformed was reset already (HTTP_BAD_FIELD): h2_answer says -1. */
+	void (*on_refused)(void *arg, int32_t stream, enum http_bad why);
 	/* Server: one stream more than limits.streams. It is refused (H2_REFUSED_STREAM);
 	 * of a peer that has acknowledged the limit, the session ends. */
 	void (*on_crowded)(void *arg);
@@ -132,7 +132,7 @@ bool h2_peer_allows_websocket(const struct h2 *h);
 int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
 	bool has_body, struct span via) MUST_USE;
 /* What sluice says itself, whole: head and text. */
-int h2_answer(struct h2 *h, int32_t stream, const struct h1_own *own) MUST_USE;
+int h2_answer(struct h2 *h, int32_t stream, const struct http_own *own) MUST_USE;
 
 /* --- client ---------------------------------------------------------------- */
 

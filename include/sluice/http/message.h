@@ -103,6 +103,34 @@ struct http_head {
 	struct http_text reason;
 };
 
+/* Why a head or body was refused; a table gives text and status of each. */
+enum http_bad {
+	HTTP_FINE,
+	HTTP_BAD_START_LINE,
+	HTTP_BAD_METHOD,      /* CONNECT, TRACE: 405 */
+	HTTP_METHOD_TOO_LONG, /* 501 */
+	HTTP_BAD_TARGET,
+	HTTP_BAD_VERSION, /* not 1.0 or 1.1: 505 */
+	HTTP_BAD_FIELD,   /* name, value, obs-fold, a bare CR or LF, NUL */
+	HTTP_BAD_HOST,    /* missing, several, invalid */
+	HTTP_BAD_LENGTH,  /* not one decimal number that fits */
+	HTTP_BAD_CODING, /* a Transfer-Encoding that exists, and we do not speak: 501 */
+	HTTP_BAD_FRAMING, /* one that is garbled, twice, in HTTP/1.0, or with a length */
+	HTTP_BAD_CHUNK,
+	HTTP_BAD_EXPECT,  /* 417 */
+	HTTP_BAD_UPGRADE, /* no list of protocols; one that is not wanted is ignored */
+	HTTP_TARGET_TOO_LONG, /* 414 */
+	HTTP_HEAD_TOO_LARGE,  /* in bytes: 431 */
+	HTTP_TOO_MANY_FIELDS, /* 431 */
+	HTTP_BAD_STATUS_LINE,
+	HTTP_N_BAD,
+};
+
+const char *http_bad_text(enum http_bad why); /* one clear sentence for the client */
+unsigned http_bad_status(
+	enum http_bad why); /* requests: 400, 405, 414, 417, 431, 501, 505 */
+const char *http_bad_name(enum http_bad why); /* a label for metrics: "start_line" */
+
 static inline struct span http_text(const struct http_head *h, struct http_text t)
 {
 	return (struct span){ .p = h->base + t.at, .n = t.n };

@@ -42,7 +42,7 @@ bool h1_body_is_done(const struct h1_body *b)
 	return b->state == ENDED;
 }
 
-static enum h1_turn refuse(struct h1_body *b, enum h1_bad why)
+static enum h1_turn refuse(struct h1_body *b, enum http_bad why)
 {
 	b->why = why;
 	return H1_REFUSED;
@@ -65,14 +65,14 @@ static enum h1_turn take_size(struct h1_body *b, struct walk *w)
 	for (; w->at < w->end && (digit = digit_of(*w->at)) >= 0; w->at++) {
 		/* The top bit would be a sign to some reader. */
 		if (b->digits == DIGITS_MAX || b->left > (uint64_t)INT64_MAX >> 4)
-			return refuse(b, H1_BAD_CHUNK);
+			return refuse(b, HTTP_BAD_CHUNK);
 		b->left = b->left << 4 | (unsigned)digit;
 		b->digits++;
 	}
 	if (w->at == w->end)
 		return H1_STARVED;
 	if (b->digits == 0)
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	b->state = SIZE_END;
 	return H1_ON;
 }
@@ -81,7 +81,7 @@ static enum h1_turn take_size(struct h1_body *b, struct walk *w)
 static enum h1_turn take_extra(struct h1_body *b, struct walk *w, enum state next)
 {
 	if (b->extra_bytes++ == EXTENSIONS_MAX)
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	w->at++;
 	b->state = (uint8_t)next;
 	return H1_ON;
@@ -94,7 +94,7 @@ static enum h1_turn take_size_end(struct h1_body *b, struct walk *w)
 	if (*w->at == ';')
 		return take_extra(b, w, EXTENSION);
 	if (*w->at != '\r')
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	w->at++;
 	b->state = SIZE_LF;
 	return H1_ON;
@@ -107,7 +107,7 @@ static enum h1_turn take_blanks(struct h1_body *b, struct walk *w)
 		return take_extra(b, w, BLANKS);
 	if (*w->at == ';')
 		return take_extra(b, w, EXTENSION);
-	return refuse(b, H1_BAD_CHUNK);
+	return refuse(b, HTTP_BAD_CHUNK);
 }
 
 static enum h1_turn take_extension(struct h1_body *b, struct walk *w)
@@ -117,11 +117,11 @@ static enum h1_turn take_extension(struct h1_body *b, struct walk *w)
 	w->at = http_scan_value(w->at, w->end);
 	b->extra_bytes += (uint32_t)(w->at - begin);
 	if (b->extra_bytes > EXTENSIONS_MAX)
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	if (w->at == w->end)
 		return H1_STARVED;
 	if (*w->at != '\r')
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	w->at++;
 	b->state = SIZE_LF;
 	return H1_ON;
@@ -130,7 +130,7 @@ static enum h1_turn take_extension(struct h1_body *b, struct walk *w)
 static enum h1_turn take_size_lf(struct h1_body *b, struct walk *w)
 {
 	if (*w->at != '\n')
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	w->at++;
 	b->state = DATA;
 	if (b->left == 0) {
@@ -161,7 +161,7 @@ static enum h1_turn take_data(struct h1_body *b, struct walk *w)
 static enum h1_turn take_data_end(struct h1_body *b, struct walk *w)
 {
 	if (*w->at != (b->state == DATA_CR ? '\r' : '\n'))
-		return refuse(b, H1_BAD_CHUNK);
+		return refuse(b, HTTP_BAD_CHUNK);
 	w->at++;
 	b->digits = 0;
 	b->state = b->state == DATA_CR ? DATA_LF : SIZE;
@@ -180,11 +180,11 @@ static enum h1_turn find_line(struct h1_body *b, struct walk *w, struct span *li
 
 	b->scanned = (uint32_t)(stop - w->at);
 	if (left > 0 && *stop != '\r')
-		return refuse(b, H1_BAD_FIELD);
+		return refuse(b, HTTP_BAD_FIELD);
 	if (left < 2)
-		return n < room ? H1_STARVED : refuse(b, H1_HEAD_TOO_LARGE);
+		return n < room ? H1_STARVED : refuse(b, HTTP_HEAD_TOO_LARGE);
 	if (stop[1] != '\n')
-		return refuse(b, H1_BAD_FIELD);
+		return refuse(b, HTTP_BAD_FIELD);
 	*line = (struct span){ .p = w->at, .n = b->scanned };
 	b->extra_bytes += b->scanned + 2;
 	b->scanned = 0;
@@ -209,7 +209,7 @@ static enum h1_turn take_trailer(struct h1_body *b, struct walk *w)
 	}
 	const char *colon = http_scan_token(line.p, line.p + line.n);
 	if (colon == line.p || *colon != ':')
-		return refuse(b, H1_BAD_FIELD);
+		return refuse(b, HTTP_BAD_FIELD);
 	if (!http_trailer_allowed(
 		    (struct span){ .p = line.p, .n = (size_t)(colon - line.p) }))
 		return H1_ON;

@@ -14,7 +14,7 @@ static bool is_blank(char c)
 /* A line without a name ends the head, or is wrong. */
 static enum h1_turn take_last_line(struct h1_parser *p, struct h1_cursor *c)
 {
-	enum h1_turn turn = h1_take_crlf(p, c, H1_BAD_FIELD);
+	enum h1_turn turn = h1_take_crlf(p, c, HTTP_BAD_FIELD);
 
 	return turn == H1_ON ? H1_WHOLE : turn;
 }
@@ -36,11 +36,11 @@ static enum h1_turn take_name(
 	if (colon == c->end)
 		return H1_STARVED; /* and begins again behind the name */
 	if (*colon != ':')
-		return h1_refuse(p, H1_BAD_FIELD);
+		return h1_refuse(p, HTTP_BAD_FIELD);
 	if (head->n_fields == p->limits.field_count)
-		return h1_refuse(p, H1_TOO_MANY_FIELDS);
+		return h1_refuse(p, HTTP_TOO_MANY_FIELDS);
 	if (n > UINT16_MAX)
-		return h1_refuse(p, H1_HEAD_TOO_LARGE);
+		return h1_refuse(p, HTTP_HEAD_TOO_LARGE);
 
 	p->colon = h1_offset(c, colon);
 	c->at = colon + 1;
@@ -77,7 +77,7 @@ static enum h1_turn take_value(
 	c->at = http_scan_value(c->at, c->end);
 
 	const char *end = c->at;
-	enum h1_turn turn = h1_take_crlf(p, c, H1_BAD_FIELD);
+	enum h1_turn turn = h1_take_crlf(p, c, HTTP_BAD_FIELD);
 	if (turn != H1_ON)
 		return turn;
 

@@ -38,7 +38,7 @@ static char *put_decimal_line(char *w, struct span name, uint64_t value)
 }
 
 /* "502 Bad Gateway: the backend closed the connection\nrequest id: ...\n" */
-static char *put_body(char *w, const struct h1_own *o)
+static char *put_body(char *w, const struct http_own *o)
 {
 	w = h1_put_decimal(w, o->status);
 	w = h1_put(w, SPAN(" "));
@@ -56,7 +56,7 @@ static char *put_body(char *w, const struct h1_own *o)
 	return w;
 }
 
-static size_t body_length(const struct h1_own *o)
+static size_t body_length(const struct http_own *o)
 {
 	size_t n = strlen("500 ") + strlen(http_status_text(o->status)) + strlen("\n");
 
@@ -67,7 +67,7 @@ static size_t body_length(const struct h1_own *o)
 	return n;
 }
 
-static char *put_fields(char *w, const struct h1_own *o)
+static char *put_fields(char *w, const struct http_own *o)
 {
 	w = h1_put(w, SPAN("Content-Type: text/plain\r\nCache-Control: no-store\r\n"));
 	if (o->status == 405 || o->status == 200)
@@ -83,7 +83,7 @@ static char *put_fields(char *w, const struct h1_own *o)
 	return put_decimal_line(w, SPAN("Content-Length: "), body_length(o));
 }
 
-int h1_write_own(struct buf_pool *pool, struct buf *out, const struct h1_own *o)
+int h1_write_own(struct buf_pool *pool, struct buf *out, const struct http_own *o)
 {
 	size_t text_n = o->text == NULL ? 0 : strlen(o->text);
 	size_t room = OUR_TEXT_MAX + text_n + o->location.n + 2 * o->request_id.n;

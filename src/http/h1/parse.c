@@ -50,7 +50,7 @@ static enum h1_turn take_head(
 /* The limit cut off what there was. */
 static enum h1_result refuse_size(struct h1_parser *p)
 {
-	p->why = p->state == H1_TARGET ? H1_TARGET_TOO_LONG : H1_HEAD_TOO_LARGE;
+	p->why = p->state == H1_TARGET ? HTTP_TARGET_TOO_LONG : HTTP_HEAD_TOO_LARGE;
 	return H1_BAD;
 }
 

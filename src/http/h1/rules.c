@@ -8,7 +8,7 @@
 /* So many options in Connection are nothing but work for us. */
 enum { NOMINATED_MAX = 32 };
 
-static bool refuse(struct h1_parser *p, enum h1_bad why)
+static bool refuse(struct h1_parser *p, enum http_bad why)
 {
 	p->why = why;
 	return false;
@@ -16,7 +16,7 @@ static bool refuse(struct h1_parser *p, enum h1_bad why)
 
 static bool has_come(const struct h1_parser *p, enum http_name id)
 {
-	return (p->seen & h1_bit(id)) != 0;
+	return (p->seen & http_bit(id)) != 0;
 }
 
 static bool note_host(struct h1_parser *p, struct http_head *head, struct http_field *f)
@@ -24,12 +24,12 @@ static bool note_host(struct h1_parser *p, struct http_head *head, struct http_f
 	struct span value = http_field_value(head, f);
 
 	if (has_come(p, HTTP_N_HOST))
-		return refuse(p, H1_BAD_HOST);
+		return refuse(p, HTTP_BAD_HOST);
 	/* A target in absolute form has named it already. RFC 9112, 3.2.2 would let us
 	 * overwrite Host; whoever sends two means to be understood in two ways. */
 	if (head->host.n > 0)
 		return span_ieq(value, http_text(head, head->host)) ||
-		       refuse(p, H1_BAD_HOST);
+		       refuse(p, HTTP_BAD_HOST);
 	head->host = (struct http_text){ .at = f->value, .n = f->value_n };
 	return true;
 }
@@ -65,7 +65,7 @@ static bool note_length(
 	if (has_come(p, HTTP_N_CONTENT_LENGTH) ||
 		!span_u64(http_field_value(head, f), &head->length) ||
 		head->length > INT64_MAX)
-		return refuse(p, H1_BAD_LENGTH);
+		return refuse(p, HTTP_BAD_LENGTH);
 	return true;
 }
 
@@ -97,10 +97,10 @@ static bool note_coding(
 	if (has_no_body(p, head))
 		return true;
 	if (has_come(p, HTTP_N_TRANSFER_ENCODING) || head->minor == 0)
-		return refuse(p, H1_BAD_FRAMING);
+		return refuse(p, HTTP_BAD_FRAMING);
 	if (!http_is(value, SPAN("chunked")))
 		return refuse(
-			p, is_known_coding(value) ? H1_BAD_CODING : H1_BAD_FRAMING);
+			p, is_known_coding(value) ? HTTP_BAD_CODING : HTTP_BAD_FRAMING);
 	return true;
 }
 
@@ -113,9 +113,9 @@ static bool note_option(struct h1_parser *p, struct span option)
 	else if (http_is(option, SPAN("upgrade")))
 		p->options |= H1_UPGRADE;
 	else if (!http_is_token(option))
-		return p->response || refuse(p, H1_BAD_FIELD);
+		return p->response || refuse(p, HTTP_BAD_FIELD);
 	else if (++p->nominated > NOMINATED_MAX)
-		return refuse(p, H1_HEAD_TOO_LARGE);
+		return refuse(p, HTTP_HEAD_TOO_LARGE);
 	return true;
 }
 
@@ -147,7 +147,7 @@ static bool note_upgrade(
 		struct span name = span_cut(&item, '/');
 
 		if (!http_is_token(name) || (has_version && !http_is_token(item)))
-			return refuse(p, H1_BAD_UPGRADE);
+			return refuse(p, HTTP_BAD_UPGRADE);
 	}
 	return true;
 }
@@ -159,7 +159,7 @@ static bool note_expect(
 		return true;
 	head->expect_continue = true;
 	return http_is(http_field_value(head, f), SPAN("100-continue")) ||
-	       refuse(p, H1_BAD_EXPECT);
+	       refuse(p, HTTP_BAD_EXPECT);
 }
 
 static bool note(struct h1_parser *p, struct http_head *head, struct http_field *f)
@@ -212,7 +212,7 @@ bool h1_note_field(struct h1_parser *p, struct http_head *head, struct http_fiel
 {
 	bool is_good = note(p, head, f);
 
-	p->seen |= h1_bit((enum http_name)f->id);
+	p->seen |= http_bit((enum http_name)f->id);
 	return is_good;
 }
 
@@ -252,10 +252,10 @@ static bool may_upgrade(const struct http_head *head)
 static bool conclude_request(struct h1_parser *p, struct http_head *head)
 {
 	if (!has_come(p, HTTP_N_HOST) && head->minor == 1)
-		return refuse(p, H1_BAD_HOST);
+		return refuse(p, HTTP_BAD_HOST);
 	if ((has_come(p, HTTP_N_HOST) || head->host.n > 0) &&
 		!http_is_host(http_text(head, head->host)))
-		return refuse(p, H1_BAD_HOST);
+		return refuse(p, HTTP_BAD_HOST);
 	/* Nothing to wait for, or nobody who would understand the 100. */
 	if (head->expect_continue &&
 		(head->minor == 0 || head->framing == HTTP_NO_BODY ||
@@ -289,7 +289,7 @@ bool h1_conclude(struct h1_parser *p, struct http_head *head)
 	if (has_come(p, HTTP_N_TRANSFER_ENCODING) &&
 		has_come(p, HTTP_N_CONTENT_LENGTH)) {
 		if (!has_no_body(p, head))
-			return refuse(p, H1_BAD_FRAMING);
+			return refuse(p, HTTP_BAD_FRAMING);
 		drop_lengths(head);
 	}
 	choose_framing(p, head);

@@ -17,9 +17,9 @@ static enum h1_turn take_empty_lines(struct h1_parser *p, struct h1_cursor *c)
 {
 	while (c->at < c->end && *c->at == '\r') {
 		if (p->empty_lines == EMPTY_LINES_MAX)
-			return h1_refuse(p, H1_BAD_START_LINE);
+			return h1_refuse(p, HTTP_BAD_START_LINE);
 
-		enum h1_turn turn = h1_take_crlf(p, c, H1_BAD_START_LINE);
+		enum h1_turn turn = h1_take_crlf(p, c, HTTP_BAD_START_LINE);
 		if (turn != H1_ON)
 			return turn;
 		p->empty_lines++;
@@ -38,11 +38,11 @@ static enum h1_turn take_method(
 
 	uint32_t n = h1_offset(c, c->at) - p->line;
 	if (n > HTTP_METHOD_BYTES_MAX)
-		return h1_refuse(p, H1_METHOD_TOO_LONG);
+		return h1_refuse(p, HTTP_METHOD_TOO_LONG);
 	if (c->at == c->end)
 		return H1_STARVED;
 	if (n == 0 || *c->at != ' ')
-		return h1_refuse(p, H1_BAD_START_LINE);
+		return h1_refuse(p, HTTP_BAD_START_LINE);
 	head->method_text = (struct http_text){ .at = p->line, .n = n };
 	head->method = http_method_of(http_text(head, head->method_text));
 	c->at++;
@@ -66,9 +66,9 @@ static enum h1_turn scan_target(
 	if (*c->at == ' ')
 		return H1_ON;
 	if (c->at == end)
-		return h1_refuse(p, H1_TARGET_TOO_LONG);
+		return h1_refuse(p, HTTP_TARGET_TOO_LONG);
 	/* A line that ends here is HTTP/0.9's. */
-	return h1_refuse(p, *c->at == '\r' ? H1_BAD_START_LINE : H1_BAD_TARGET);
+	return h1_refuse(p, *c->at == '\r' ? HTTP_BAD_START_LINE : HTTP_BAD_TARGET);
 }
 
 static enum h1_turn take_target(
@@ -87,7 +87,7 @@ static enum h1_turn take_target(
 		.n = h1_offset(c, c->at) - p->line,
 	};
 	if (head->target.n == 0)
-		return h1_refuse(p, H1_BAD_TARGET);
+		return h1_refuse(p, HTTP_BAD_TARGET);
 	c->at++;
 	p->state = H1_VERSION;
 	return H1_ON;
@@ -116,8 +116,8 @@ static enum h1_turn read_version(
 	if (i == MINOR_AT && c->at[i] == '0')
 		return H1_ON;
 	if ((i == MAJOR_AT || i == MINOR_AT) && is_digit(c->at[i]))
-		return h1_refuse(p, H1_BAD_VERSION);
-	return h1_refuse(p, p->response ? H1_BAD_STATUS_LINE : H1_BAD_START_LINE);
+		return h1_refuse(p, HTTP_BAD_VERSION);
+	return h1_refuse(p, p->response ? HTTP_BAD_STATUS_LINE : HTTP_BAD_START_LINE);
 }
 
 /* Without a query, which begins at p->query. */
@@ -164,12 +164,12 @@ static enum h1_turn judge_request_line(struct h1_parser *p, struct http_head *he
 	struct span t = http_text(head, head->target);
 
 	if (head->method == HTTP_CONNECT || head->method == HTTP_TRACE)
-		return h1_refuse(p, H1_BAD_METHOD);
+		return h1_refuse(p, HTTP_BAD_METHOD);
 	if (span_eq(t, SPAN("*"))) {
 		if (head->method != HTTP_OPTIONS)
-			return h1_refuse(p, H1_BAD_TARGET);
+			return h1_refuse(p, HTTP_BAD_TARGET);
 	} else if (t.p[0] != '/' && !split_absolute(p, head)) {
-		return h1_refuse(p, H1_BAD_TARGET);
+		return h1_refuse(p, HTTP_BAD_TARGET);
 	}
 	head->path = path_of(p, head->target);
 	return H1_ON;
@@ -183,7 +183,7 @@ static enum h1_turn take_version(
 
 	if (turn != H1_ON)
 		return turn;
-	turn = h1_take_crlf(p, &behind, H1_BAD_START_LINE);
+	turn = h1_take_crlf(p, &behind, HTTP_BAD_START_LINE);
 	if (turn != H1_ON)
 		return turn;
 	c->at = behind.at;
@@ -221,10 +221,10 @@ static enum h1_turn take_status(
 	if (n < REASON_AT && memchr(c->at, '\n', n) == NULL)
 		return H1_STARVED;
 	if (n < REASON_AT)
-		return h1_refuse(p, H1_BAD_STATUS_LINE);
+		return h1_refuse(p, HTTP_BAD_STATUS_LINE);
 	if (at[-1] != ' ' || at[0] < '1' || at[0] > '5' || !is_digit(at[1]) ||
 		!is_digit(at[2]) || (at[3] != ' ' && at[3] != '\r'))
-		return h1_refuse(p, H1_BAD_STATUS_LINE);
+		return h1_refuse(p, HTTP_BAD_STATUS_LINE);
 	head->status =
 		(uint16_t)((at[0] - '0') * 100 + (at[1] - '0') * 10 + at[2] - '0');
 	c->at = at[3] == ' ' ? at + 4 : at + 3;
@@ -242,7 +242,7 @@ static enum h1_turn take_reason(
 		.n = h1_offset(c, c->at) - p->line,
 	};
 
-	enum h1_turn turn = h1_take_crlf(p, c, H1_BAD_STATUS_LINE);
+	enum h1_turn turn = h1_take_crlf(p, c, HTTP_BAD_STATUS_LINE);
 	if (turn != H1_ON)
 		return turn;
 	p->line = h1_offset(c, c->at);

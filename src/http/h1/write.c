@@ -10,13 +10,13 @@
 enum { OUR_LINES_MAX = 512, LINE_EXTRA = 4 };
 
 /* Fields that are ours to write. */
-#define REQUEST_SKIPS                                          \
-	(h1_bit(HTTP_N_HOST) | h1_bit(HTTP_N_CONTENT_LENGTH) | \
-		h1_bit(HTTP_N_X_FORWARDED_FOR) | h1_bit(HTTP_N_X_REQUEST_ID))
+#define REQUEST_SKIPS                                              \
+	(http_bit(HTTP_N_HOST) | http_bit(HTTP_N_CONTENT_LENGTH) | \
+		http_bit(HTTP_N_X_FORWARDED_FOR) | http_bit(HTTP_N_X_REQUEST_ID))
 /* What says who the client is, which it may not say itself. */
-#define UNTRUSTED_SKIPS                                                       \
-	(h1_bit(HTTP_N_X_FORWARDED_PROTO) | h1_bit(HTTP_N_X_FORWARDED_HOST) | \
-		h1_bit(HTTP_N_FORWARDED))
+#define UNTRUSTED_SKIPS                                                           \
+	(http_bit(HTTP_N_X_FORWARDED_PROTO) | http_bit(HTTP_N_X_FORWARDED_HOST) | \
+		http_bit(HTTP_N_FORWARDED))
 
 static size_t room_for(const struct http_head *h)
 {
@@ -64,7 +64,7 @@ static bool is_line(const struct http_head *h, const struct http_field *f)
 }
 
 /* skips: a bit for each name that is not to be written. */
-static char *put_fields(char *w, const struct http_head *h, uint32_t skips)
+static char *put_fields(char *w, const struct http_head *h, uint64_t skips)
 {
 	uint32_t from = 0, to = 0; /* lines that stand in one piece, not yet copied */
 
@@ -245,18 +245,18 @@ static char *put_request_connection(
 	return f->keep_alive ? w : h1_put(w, SPAN("Connection: close\r\n"));
 }
 
-static uint32_t request_skips(const struct http_head *h, const struct h1_forward *f)
+static uint64_t request_skips(const struct http_head *h, const struct h1_forward *f)
 {
-	uint32_t skips = REQUEST_SKIPS;
+	uint64_t skips = REQUEST_SKIPS;
 
 	if (!f->trusted)
 		skips |= UNTRUSTED_SKIPS;
 	if (f->forwarded)
-		skips |= h1_bit(HTTP_N_FORWARDED);
+		skips |= http_bit(HTTP_N_FORWARDED);
 	if (!h->expect_continue)
-		skips |= h1_bit(HTTP_N_EXPECT);
+		skips |= http_bit(HTTP_N_EXPECT);
 	if (h->method == HTTP_OPTIONS)
-		skips |= h1_bit(HTTP_N_MAX_FORWARDS);
+		skips |= http_bit(HTTP_N_MAX_FORWARDS);
 	return skips;
 }
 
@@ -338,7 +338,7 @@ int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_
 
 	char *w = buf_tail(out);
 	w = put_status_line(w, h);
-	w = put_fields(w, h, h1_bit(HTTP_N_CONTENT_LENGTH));
+	w = put_fields(w, h, http_bit(HTTP_N_CONTENT_LENGTH));
 	if (a->via.n > 0)
 		w = put_via(w, h, a->from_h2, a->via);
 	if (!a->interim) {

@@ -10,12 +10,12 @@
 enum { OURS_MAX = 8, TRAILERS_MAX = 64 };
 enum { STATUS_DIGITS = 3, OWN_FIELDS = 16, OWN_HEAD_MAX = 16384 };
 
-#define CONNECTION_FIELDS                                                  \
-	(h1_bit(HTTP_N_CONNECTION) | h1_bit(HTTP_N_KEEP_ALIVE) |           \
-		h1_bit(HTTP_N_PROXY_CONNECTION) | h1_bit(HTTP_N_UPGRADE) | \
-		h1_bit(HTTP_N_TRANSFER_ENCODING) | h1_bit(HTTP_N_TE) |     \
-		h1_bit(HTTP_N_HTTP2_SETTINGS) | h1_bit(HTTP_N_HOST) |      \
-		h1_bit(HTTP_N_CONTENT_LENGTH))
+#define CONNECTION_FIELDS                                                      \
+	(http_bit(HTTP_N_CONNECTION) | http_bit(HTTP_N_KEEP_ALIVE) |           \
+		http_bit(HTTP_N_PROXY_CONNECTION) | http_bit(HTTP_N_UPGRADE) | \
+		http_bit(HTTP_N_TRANSFER_ENCODING) | http_bit(HTTP_N_TE) |     \
+		http_bit(HTTP_N_HTTP2_SETTINGS) | http_bit(HTTP_N_HOST) |      \
+		http_bit(HTTP_N_CONTENT_LENGTH))
 
 struct pairs {
 	size_t n;
@@ -160,10 +160,10 @@ static int respond_own(struct h2 *h, struct h2_stream *s, struct buf *text)
 	return respond(h, s, &head, SPAN(""));
 }
 
-int h2_answer(struct h2 *h, int32_t stream, const struct h1_own *own)
+int h2_answer(struct h2 *h, int32_t stream, const struct http_own *own)
 {
 	struct h2_stream *s = unanswered(h, stream);
-	struct h1_own mine = *own;
+	struct http_own mine = *own;
 	struct buf text = { .data = NULL };
 
 	if (s == NULL)

@@ -28,7 +28,7 @@ bool h2_head_start(struct h2 *h)
 	c->text.head = c->text.tail = 0;
 	c->cookie.head = c->cookie.tail = 0;
 	c->counted = 0;
-	c->why = H1_FINE;
+	c->why = HTTP_FINE;
 	c->scheme = c->protocol = (struct http_text){ .n = 0 };
 	c->head = (struct http_head){
 		.fields = c->fields,
@@ -51,9 +51,9 @@ void h2_head_end(struct h2 *h)
 	h->head = NULL;
 }
 
-static void refuse(struct h2_head *c, enum h1_bad why)
+static void refuse(struct h2_head *c, enum http_bad why)
 {
-	if (c->why == H1_FINE)
+	if (c->why == HTTP_FINE)
 		c->why = why;
 }
 
@@ -68,7 +68,7 @@ static struct http_text put(struct h2_head *c, struct span s)
 static void take_target(struct h2 *h, struct h2_head *c, struct span value)
 {
 	if (value.n > h->limits.target_bytes)
-		refuse(c, H1_TARGET_TOO_LONG);
+		refuse(c, HTTP_TARGET_TOO_LONG);
 	else
 		c->head.target = put(c, value);
 }
@@ -78,7 +78,7 @@ static void take_status(struct h2_head *c, struct span value)
 	uint64_t status;
 
 	if (value.n != 3 || !span_u64(value, &status) || status < 100 || status > 599)
-		refuse(c, H1_BAD_STATUS_LINE);
+		refuse(c, HTTP_BAD_STATUS_LINE);
 	else
 		c->head.status = (uint16_t)status;
 }
@@ -88,7 +88,7 @@ static void take_pseudo(
 {
 	if (span_eq(name, SPAN(":method"))) {
 		if (value.n > HTTP_METHOD_BYTES_MAX)
-			refuse(c, H1_METHOD_TOO_LONG);
+			refuse(c, HTTP_METHOD_TOO_LONG);
 		c->head.method_text = put(c, value);
 		c->head.method = http_method_of(value);
 	} else if (span_eq(name, SPAN(":path"))) {
@@ -102,7 +102,7 @@ static void take_pseudo(
 	} else if (span_eq(name, SPAN(":status"))) {
 		take_status(c, value);
 	} else {
-		refuse(c, H1_BAD_FIELD);
+		refuse(c, HTTP_BAD_FIELD);
 	}
 }
 
@@ -134,7 +134,7 @@ static void take_crumb(struct h2 *h, struct h2_head *c, struct span value)
 
 	if (!buf_reserve(
 		    h->shared->bufs, &c->cookie, between.n + value.n + LINE_EXTRA)) {
-		refuse(c, H1_HEAD_TOO_LARGE);
+		refuse(c, HTTP_HEAD_TOO_LARGE);
 		return;
 	}
 	buf_add_span(&c->cookie, between);
@@ -153,9 +153,9 @@ static bool is_too_much(struct h2 *h, struct h2_head *c, struct span name)
 	size_t n = c->head.n_fields + (buf_len(&c->cookie) > 0 ? 1u : 0u);
 
 	if (one_more && n == h->limits.field_count)
-		refuse(c, H1_TOO_MANY_FIELDS);
+		refuse(c, HTTP_TOO_MANY_FIELDS);
 	else if (c->counted > h->limits.header_bytes || name.n > UINT16_MAX)
-		refuse(c, H1_HEAD_TOO_LARGE);
+		refuse(c, HTTP_HEAD_TOO_LARGE);
 	else
 		return false;
 	return true;
@@ -177,7 +177,7 @@ bool h2_head_take(struct h2 *h, struct span name, struct span value)
 	if (span_eq(name, SPAN("cookie")))
 		take_crumb(h, c, value);
 	else if (!buf_reserve(h->shared->bufs, &c->text, name.n + value.n + LINE_EXTRA))
-		refuse(c, H1_HEAD_TOO_LARGE);
+		refuse(c, HTTP_HEAD_TOO_LARGE);
 	else if (name.n > 0 && name.p[0] == ':')
 		take_pseudo(h, c, name, value);
 	else
@@ -196,7 +196,7 @@ static void put_cookie(struct buf_pool *bufs, struct h2_head *c)
 	if (n == 0)
 		return;
 	if (!buf_reserve(bufs, &c->text, n + LINE_EXTRA)) {
-		refuse(c, H1_HEAD_TOO_LARGE);
+		refuse(c, HTTP_HEAD_TOO_LARGE);
 		return;
 	}
 	c->head.fields[c->head.n_fields++] = (struct http_field){
@@ -247,23 +247,23 @@ static bool become_tunnel(struct h2_head *c)
 	return true;
 }
 
-static enum h1_bad judge_pseudo(struct h2_head *c)
+static enum http_bad judge_pseudo(struct h2_head *c)
 {
 	struct http_head *head = &c->head;
 
 	if (head->method == HTTP_TRACE ||
 		(head->method == HTTP_CONNECT && c->protocol.n == 0))
-		return H1_BAD_METHOD;
+		return HTTP_BAD_METHOD;
 	if (!is_scheme(http_text(head, c->scheme)) || !is_target(head))
-		return H1_BAD_TARGET;
+		return HTTP_BAD_TARGET;
 	if (c->protocol.n > 0 && !become_tunnel(c))
-		return H1_BAD_METHOD;
-	return H1_FINE;
+		return HTTP_BAD_METHOD;
+	return HTTP_FINE;
 }
 
 /* The rules of h1/rules.c, as if these fields had come that way: :authority as the host
  * of an absolute form, a body of unknown length as chunks. */
-static enum h1_bad apply_rules(struct h2_head *c, bool response, bool ended)
+static enum http_bad apply_rules(struct h2_head *c, bool response, bool ended)
 {
 	struct http_head *head = &c->head;
 	struct h1_parser p = { .response = response };
@@ -271,32 +271,32 @@ static enum h1_bad apply_rules(struct h2_head *c, bool response, bool ended)
 	for (size_t i = 0; i < head->n_fields; i++)
 		if (head->fields[i].id != HTTP_N_OTHER &&
 			!h1_note_field(&p, head, &head->fields[i]))
-			return p.why == H1_FINE ? H1_BAD_FIELD : p.why;
+			return p.why == HTTP_FINE ? HTTP_BAD_FIELD : p.why;
 	if (head->host.n > 0)
-		p.seen |= h1_bit(HTTP_N_HOST);
-	if (!ended && (p.seen & h1_bit(HTTP_N_CONTENT_LENGTH)) == 0)
-		p.seen |= h1_bit(HTTP_N_TRANSFER_ENCODING);
+		p.seen |= http_bit(HTTP_N_HOST);
+	if (!ended && (p.seen & http_bit(HTTP_N_CONTENT_LENGTH)) == 0)
+		p.seen |= http_bit(HTTP_N_TRANSFER_ENCODING);
 	if (!h1_conclude(&p, head))
 		return p.why;
 	head->keep_alive = true;
 	if (ended && head->framing != HTTP_LENGTH)
 		head->framing = HTTP_NO_BODY;
-	return H1_FINE;
+	return HTTP_FINE;
 }
 
-static enum h1_bad judge_request(struct h2_head *c, bool ended)
+static enum http_bad judge_request(struct h2_head *c, bool ended)
 {
-	enum h1_bad why = judge_pseudo(c);
+	enum http_bad why = judge_pseudo(c);
 
-	if (why == H1_FINE)
+	if (why == HTTP_FINE)
 		why = apply_rules(c, false, ended);
-	if (why != H1_FINE || !c->head.tunnel)
+	if (why != HTTP_FINE || !c->head.tunnel)
 		return why;
 	if (c->head.framing == HTTP_LENGTH || ended)
-		return H1_BAD_FRAMING;
+		return HTTP_BAD_FRAMING;
 	c->head.framing = HTTP_NO_BODY; /* what comes now is not of the message */
 	c->head.expect_continue = false;
-	return H1_FINE;
+	return HTTP_FINE;
 }
 
 static void settle(struct h2_head *c)
@@ -305,31 +305,31 @@ static void settle(struct h2_head *c)
 	c->head.bytes = c->text.tail;
 }
 
-enum h1_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended)
+enum http_bad h2_head_request(struct h2 *h, struct h2_stream *s, bool ended)
 {
 	struct h2_head *c = h->head;
 
 	put_cookie(h->shared->bufs, c);
 	settle(c);
-	if (c->why == H1_FINE)
+	if (c->why == HTTP_FINE)
 		c->why = judge_request(c, ended);
 	s->method = c->head.tunnel ? HTTP_CONNECT : c->head.method;
 	s->is_tunnel = c->head.tunnel;
 	return c->why;
 }
 
-enum h1_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended)
+enum http_bad h2_head_response(struct h2 *h, struct h2_stream *s, bool ended)
 {
 	struct h2_head *c = h->head;
 
 	settle(c);
 	c->head.method = s->method;
-	if (c->why == H1_FINE)
+	if (c->why == HTTP_FINE)
 		c->why = apply_rules(c, true, ended);
 	return c->why;
 }
 
-enum h1_bad h2_head_trailers(struct h2 *h)
+enum http_bad h2_head_trailers(struct h2 *h)
 {
 	struct h2_head *c = h->head;
 	struct http_head *head = &c->head;

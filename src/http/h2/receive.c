@@ -101,7 +101,7 @@ static int on_invalid_frame(
 		return 0;
 	s->reset = true;
 	if (h->server && frame->hd.type == NGHTTP2_HEADERS && !s->has_head)
-		h->events->on_refused(h->arg, s->id, H1_BAD_FIELD);
+		h->events->on_refused(h->arg, s->id, HTTP_BAD_FIELD);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ static void end(struct h2 *h, struct h2_stream *s)
 		h->events->on_end(s->owner);
 }
 
-static void give_refused(struct h2 *h, struct h2_stream *s, enum h1_bad why)
+static void give_refused(struct h2 *h, struct h2_stream *s, enum http_bad why)
 {
 	h->events->on_refused(h->arg, s->id, why);
 	if (!s->responded)
@@ -123,11 +123,11 @@ static void give_refused(struct h2 *h, struct h2_stream *s, enum h1_bad why)
 
 static void give_request(struct h2 *h, struct h2_stream *s, bool ended)
 {
-	enum h1_bad why = h2_head_request(h, s, ended);
+	enum http_bad why = h2_head_request(h, s, ended);
 
 	s->has_head = true;
 	s->peer_ended = ended; /* so that an answer at once ends the stream */
-	if (why != H1_FINE) {
+	if (why != HTTP_FINE) {
 		give_refused(h, s, why);
 		return;
 	}
@@ -144,9 +144,9 @@ static void give_request(struct h2 *h, struct h2_stream *s, bool ended)
 
 static void give_response(struct h2 *h, struct h2_stream *s, bool ended)
 {
-	enum h1_bad why = h2_head_response(h, s, ended);
+	enum http_bad why = h2_head_response(h, s, ended);
 
-	if (why != H1_FINE) {
+	if (why != HTTP_FINE) {
 		h2_stream_reset(h, s, H2_PROTOCOL_ERROR);
 		return;
 	}
@@ -157,7 +157,7 @@ static void give_response(struct h2 *h, struct h2_stream *s, bool ended)
 
 static void give_trailers(struct h2 *h, struct h2_stream *s)
 {
-	if (h2_head_trailers(h) != H1_FINE)
+	if (h2_head_trailers(h) != HTTP_FINE)
 		h2_stream_reset(h, s, H2_PROTOCOL_ERROR);
 	else if (s->owner != NULL && h->head->head.n_fields > 0)
 		h->events->on_trailers(s->owner, &h->head->head);

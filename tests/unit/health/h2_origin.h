@@ -89,11 +89,11 @@ static void h2_on_trailers(void *owner, const struct http_head *trailers)
 	(void)trailers;
 }
 
-static void h2_on_refused(void *arg, int32_t stream, enum h1_bad why)
+static void h2_on_refused(void *arg, int32_t stream, enum http_bad why)
 {
 	(void)arg;
 	(void)stream;
-	cr_assert_fail("a check was refused: %s", h1_bad_text(why));
+	cr_assert_fail("a check was refused: %s", http_bad_text(why));
 }
 
 static void h2_on_reset(void *owner, uint32_t code)

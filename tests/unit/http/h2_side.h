@@ -40,7 +40,7 @@ struct side {
 	void (*at_request)(struct side *side, struct owner *o); /* or NULL */
 	int received; /* what h2_receive said last */
 	int32_t refused_stream;
-	enum h1_bad why;
+	enum http_bad why;
 	enum h2_flood flood;
 };
 
@@ -126,15 +126,15 @@ static inline void *on_request(void *arg, int32_t stream, const struct http_head
 	return o;
 }
 
-static inline void on_refused(void *arg, int32_t stream, enum h1_bad why)
+static inline void on_refused(void *arg, int32_t stream, enum http_bad why)
 {
 	struct side *side = arg;
 
 	side->refused_stream = stream;
 	side->why = why;
-	say(side, "%d refused %s\n", (int)stream, h1_bad_name(why));
+	say(side, "%d refused %s\n", (int)stream, http_bad_name(why));
 	if (side->answers) {
-		struct h1_own own = { .status = h1_bad_status(why) };
+		struct http_own own = { .status = http_bad_status(why) };
 
 		cr_assert_eq(h2_answer(side->h2, stream, &own), 0);
 	}

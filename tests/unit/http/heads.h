@@ -15,7 +15,7 @@ enum { MAX_FIELDS = 16, MAX_HEAD = 2048, MAX_TARGET = 64 };
 
 struct reading {
 	enum h1_result result;
-	enum h1_bad why;
+	enum http_bad why;
 	struct http_head head;
 	struct http_field fields[MAX_FIELDS];
 	char *bytes; /* head.base */
@@ -85,8 +85,8 @@ static void assert_same_field(const struct reading *a, const struct reading *b,
 static void assert_same(const struct reading *a, const struct reading *b)
 {
 	cr_assert_eq(a->result, b->result);
-	cr_assert_eq(a->why, b->why, "%s, but bytewise %s", h1_bad_name(a->why),
-		h1_bad_name(b->why));
+	cr_assert_eq(a->why, b->why, "%s, but bytewise %s", http_bad_name(a->why),
+		http_bad_name(b->why));
 	if (a->result != H1_DONE)
 		return;
 	assert_same_text(a, b, a->head.method_text);

@@ -12,7 +12,7 @@ enum { OUT_MAX = 4096, MANY_MAX = 10000 };
 
 struct decoded {
 	enum h1_result result;
-	enum h1_bad why;
+	enum http_bad why;
 	size_t used;
 	char data[OUT_MAX];     /* all data */
 	char trailers[OUT_MAX]; /* one a line */
@@ -85,8 +85,8 @@ static struct decoded *decode_in_steps(
 static void assert_same(const struct decoded *a, const struct decoded *b)
 {
 	cr_assert_eq(a->result, b->result);
-	cr_assert_eq(
-		a->why, b->why, "%s and %s", h1_bad_name(a->why), h1_bad_name(b->why));
+	cr_assert_eq(a->why, b->why, "%s and %s", http_bad_name(a->why),
+		http_bad_name(b->why));
 	cr_assert_str_eq(a->trailers, b->trailers);
 	if (a->result == H1_DONE) {
 		cr_assert_str_eq(a->data, b->data);
@@ -114,7 +114,7 @@ static struct decoded *chunked(const char *text)
 
 static void assert_body(struct decoded *d, const char *data, size_t used)
 {
-	cr_assert_eq(d->result, H1_DONE, "%s", h1_bad_name(d->why));
+	cr_assert_eq(d->result, H1_DONE, "%s", http_bad_name(d->why));
 	cr_assert_str_eq(d->data, data);
 	cr_assert_eq(d->used, used);
 }
@@ -193,14 +193,15 @@ Test(h1_body, a_size_has_at_most_sixteen_digits_and_63_bits)
 {
 	assert_body(chunked("0000000000000001\r\na\r\n0\r\n\r\n"), "a", 26);
 	cr_assert_eq(chunked("7fffffffffffffff\r\na")->result, H1_MORE);
-	cr_assert_eq(chunked("8000000000000000\r\na")->why, H1_BAD_CHUNK);
-	cr_assert_eq(chunked("00000000000000001\r\na\r\n0\r\n\r\n")->why, H1_BAD_CHUNK);
+	cr_assert_eq(chunked("8000000000000000\r\na")->why, HTTP_BAD_CHUNK);
+	cr_assert_eq(
+		chunked("00000000000000001\r\na\r\n0\r\n\r\n")->why, HTTP_BAD_CHUNK);
 }
 
 struct row {
 	char text[60];
 	size_t n;
-	enum h1_bad why;
+	enum http_bad why;
 };
 
 #define ROW(bytes, reason)                                             \
@@ -209,37 +210,37 @@ struct row {
 	}
 
 static struct row bad[] = {
-	ROW("\r\n", H1_BAD_CHUNK),
-	ROW(" 5\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5 \r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("+5\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("-1\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("0x5\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("g\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\rhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\r\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\0\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW(";a\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5;a\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5;a\rb\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5;a\0\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5;\"a\r\nb\"\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5,5\r\nhello\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\r\nhello0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\r\nhello\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\r\nhello\r0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("5\r\nhello!\r\n0\r\n\r\n", H1_BAD_CHUNK),
-	ROW("0\n\n", H1_BAD_CHUNK),
-	ROW("0\r\n\n", H1_BAD_FIELD),
-	ROW("0\r\n\rX", H1_BAD_FIELD),
-	ROW("0\r\nGET / HTTP/1.1\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\nX : a\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\n: a\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\n X: a\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\nX: a\nY: b\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\nX: a\0\r\n\r\n", H1_BAD_FIELD),
-	ROW("0\r\nX: a\r\n b\r\n\r\n", H1_BAD_FIELD),
+	ROW("\r\n", HTTP_BAD_CHUNK),
+	ROW(" 5\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5 \r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("+5\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("-1\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("0x5\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("g\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\rhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\r\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\0\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW(";a\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5;a\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5;a\rb\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5;a\0\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5;\"a\r\nb\"\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5,5\r\nhello\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\r\nhello0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\r\nhello\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\r\nhello\r0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("5\r\nhello!\r\n0\r\n\r\n", HTTP_BAD_CHUNK),
+	ROW("0\n\n", HTTP_BAD_CHUNK),
+	ROW("0\r\n\n", HTTP_BAD_FIELD),
+	ROW("0\r\n\rX", HTTP_BAD_FIELD),
+	ROW("0\r\nGET / HTTP/1.1\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\nX : a\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\n: a\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\n X: a\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\nX: a\nY: b\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\nX: a\0\r\n\r\n", HTTP_BAD_FIELD),
+	ROW("0\r\nX: a\r\n b\r\n\r\n", HTTP_BAD_FIELD),
 };
 
 ParameterizedTestParameters(h1_body, what_is_malformed_is_refused)
@@ -254,7 +255,7 @@ ParameterizedTest(struct row *row, h1_body, what_is_malformed_is_refused)
 	struct decoded *d = decode(text, HTTP_CHUNKED, 0);
 
 	cr_assert_eq(d->result, H1_BAD, "accepted: %s", row->text);
-	cr_assert_eq(d->why, row->why, "%s: %s", h1_bad_name(d->why), row->text);
+	cr_assert_eq(d->why, row->why, "%s: %s", http_bad_name(d->why), row->text);
 }
 
 Test(h1_body, trailers_come_one_by_one_and_only_those_that_may)
@@ -283,9 +284,9 @@ Test(h1_body, extensions_are_bounded)
 	const char *end = "\r\n\r\n";
 
 	cr_assert_eq(with_many("0;", 'x', 4095, end)->result, H1_DONE);
-	cr_assert_eq(with_many("0;", 'x', 4096, end)->why, H1_BAD_CHUNK);
-	cr_assert_eq(with_many("0", ' ', 5000, end)->why, H1_BAD_CHUNK);
-	cr_assert_eq(with_many("1;a\r\nb\r\n0;", 'x', 4095, end)->why, H1_BAD_CHUNK);
+	cr_assert_eq(with_many("0;", 'x', 4096, end)->why, HTTP_BAD_CHUNK);
+	cr_assert_eq(with_many("0", ' ', 5000, end)->why, HTTP_BAD_CHUNK);
+	cr_assert_eq(with_many("1;a\r\nb\r\n0;", 'x', 4095, end)->why, HTTP_BAD_CHUNK);
 }
 
 Test(h1_body, trailers_are_bounded_as_a_whole)
@@ -295,10 +296,11 @@ Test(h1_body, trailers_are_bounded_as_a_whole)
 
 	cr_assert_eq(with_many("0\r\nTe: ", 'x', fits, end)->result, H1_DONE);
 	cr_assert_eq(
-		with_many("0\r\nTe: ", 'x', fits + 1, end)->why, H1_HEAD_TOO_LARGE);
-	cr_assert_eq(with_many("0\r\nTe: ", 'x', 9000, "\n\n")->why, H1_HEAD_TOO_LARGE);
+		with_many("0\r\nTe: ", 'x', fits + 1, end)->why, HTTP_HEAD_TOO_LARGE);
+	cr_assert_eq(
+		with_many("0\r\nTe: ", 'x', 9000, "\n\n")->why, HTTP_HEAD_TOO_LARGE);
 	cr_assert_eq(with_many("0\r\nTe: y\r\nTe: ", 'x', fits - 6, end)->why,
-		H1_HEAD_TOO_LARGE);
+		HTTP_HEAD_TOO_LARGE);
 }
 
 static void assert_chunk_head(size_t n, const char *wanted)

@@ -20,7 +20,7 @@ static void teardown(void)
 
 TestSuite(h1_own, .init = setup, .fini = teardown);
 
-static void assert_answer(struct h1_own o, const char *wanted)
+static void assert_answer(struct http_own o, const char *wanted)
 {
 	cr_assert_eq(h1_write_own(&pool, &out, &o), 0);
 	cr_assert(span_eq((struct span){ .p = buf_head(&out), .n = buf_len(&out) },
@@ -31,7 +31,7 @@ static void assert_answer(struct h1_own o, const char *wanted)
 
 Test(h1_own, an_answer_says_what_happened_and_to_which_request)
 {
-	struct h1_own o = { .status = 502,
+	struct http_own o = { .status = 502,
 		.text = "the backend closed the connection",
 		.request_id = SPAN("id-1"),
 		.keep_alive = true };
@@ -45,7 +45,7 @@ Test(h1_own, an_answer_says_what_happened_and_to_which_request)
 
 Test(h1_own, a_status_without_a_text_speaks_for_itself)
 {
-	assert_answer((struct h1_own){ .status = 404 },
+	assert_answer((struct http_own){ .status = 404 },
 		"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n"
 		"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: "
 		"14\r\n\r\n"
@@ -54,7 +54,7 @@ Test(h1_own, a_status_without_a_text_speaks_for_itself)
 
 Test(h1_own, head_gets_the_length_but_not_the_body)
 {
-	assert_answer((struct h1_own){ .status = 404, .head_only = true },
+	assert_answer((struct http_own){ .status = 404, .head_only = true },
 		"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n"
 		"Cache-Control: no-store\r\nConnection: close\r\n"
 		"Content-Length: 14\r\n\r\n");
@@ -62,7 +62,7 @@ Test(h1_own, head_gets_the_length_but_not_the_body)
 
 Test(h1_own, overload_says_when_to_come_back)
 {
-	assert_answer((struct h1_own){ .status = 503, .retry_after_s = 5 },
+	assert_answer((struct http_own){ .status = 503, .retry_after_s = 5 },
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
 		"Cache-Control: no-store\r\nRetry-After: 5\r\nConnection: close\r\n"
 		"Content-Length: 24\r\n\r\n503 Service Unavailable\n");
@@ -70,7 +70,7 @@ Test(h1_own, overload_says_when_to_come_back)
 
 Test(h1_own, a_redirect_says_where_to_go)
 {
-	struct h1_own o = {
+	struct http_own o = {
 		.status = 308, .location = SPAN("https://a/b"), .keep_alive = true
 	};
 
@@ -83,7 +83,7 @@ Test(h1_own, a_redirect_says_where_to_go)
 
 Test(h1_own, a_method_that_is_not_allowed_gets_those_that_are)
 {
-	assert_answer((struct h1_own){ .status = 405, .head_only = true },
+	assert_answer((struct http_own){ .status = 405, .head_only = true },
 		"HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\n"
 		"Cache-Control: no-store\r\n"
 		"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
@@ -92,7 +92,7 @@ Test(h1_own, a_method_that_is_not_allowed_gets_those_that_are)
 
 Test(h1_own, an_options_that_was_for_us_gets_the_methods_too)
 {
-	assert_answer((struct h1_own){ .status = 200, .keep_alive = true },
+	assert_answer((struct http_own){ .status = 200, .keep_alive = true },
 		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 		"Cache-Control: no-store\r\n"
 		"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
@@ -103,27 +103,27 @@ Test(h1_own, an_options_that_was_for_us_gets_the_methods_too)
 Test(h1_own, an_interim_answer_is_its_line)
 {
 	assert_answer(
-		(struct h1_own){ .status = 100 }, "HTTP/1.1 100 Continue\r\n\r\n");
+		(struct http_own){ .status = 100 }, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 Test(h1_own, every_reason_has_a_name_a_sentence_and_a_status)
 {
-	for (int why = H1_FINE; why < H1_N_BAD; why++) {
-		unsigned status = h1_bad_status((enum h1_bad)why);
+	for (int why = HTTP_FINE; why < HTTP_N_BAD; why++) {
+		unsigned status = http_bad_status((enum http_bad)why);
 
-		cr_assert_gt(strlen(h1_bad_name((enum h1_bad)why)), 3);
-		cr_assert_gt(strlen(h1_bad_text((enum h1_bad)why)), 10);
-		cr_assert(why == H1_FINE || (status >= 400 && status <= 505));
+		cr_assert_gt(strlen(http_bad_name((enum http_bad)why)), 3);
+		cr_assert_gt(strlen(http_bad_text((enum http_bad)why)), 10);
+		cr_assert(why == HTTP_FINE || (status >= 400 && status <= 505));
 	}
 }
 
 Test(h1_own, reasons_have_the_status_that_the_rfc_gives_them)
 {
-	cr_assert_eq(h1_bad_status(H1_BAD_FRAMING), 400);
-	cr_assert_eq(h1_bad_status(H1_BAD_METHOD), 405);
-	cr_assert_eq(h1_bad_status(H1_TARGET_TOO_LONG), 414);
-	cr_assert_eq(h1_bad_status(H1_BAD_EXPECT), 417);
-	cr_assert_eq(h1_bad_status(H1_HEAD_TOO_LARGE), 431);
-	cr_assert_eq(h1_bad_status(H1_BAD_CODING), 501);
-	cr_assert_eq(h1_bad_status(H1_BAD_VERSION), 505);
+	cr_assert_eq(http_bad_status(HTTP_BAD_FRAMING), 400);
+	cr_assert_eq(http_bad_status(HTTP_BAD_METHOD), 405);
+	cr_assert_eq(http_bad_status(HTTP_TARGET_TOO_LONG), 414);
+	cr_assert_eq(http_bad_status(HTTP_BAD_EXPECT), 417);
+	cr_assert_eq(http_bad_status(HTTP_HEAD_TOO_LARGE), 431);
+	cr_assert_eq(http_bad_status(HTTP_BAD_CODING), 501);
+	cr_assert_eq(http_bad_status(HTTP_BAD_VERSION), 505);
 }

@@ -15,7 +15,7 @@ static struct reading *good(const char *text)
 {
 	struct reading *r = request(span_of(text));
 
-	cr_assert_eq(r->result, H1_DONE, "refused: %s", h1_bad_name(r->why));
+	cr_assert_eq(r->result, H1_DONE, "refused: %s", http_bad_name(r->why));
 	return r;
 }
 
@@ -142,8 +142,8 @@ Test(h1_request, a_target_may_be_as_long_as_the_limit_and_no_longer)
 	append(endless, sizeof endless, "?", 200);
 
 	good(fits);
-	cr_assert_eq(request(span_of(too_long))->why, H1_TARGET_TOO_LONG);
-	cr_assert_eq(request(span_of(endless))->why, H1_TARGET_TOO_LONG);
+	cr_assert_eq(request(span_of(too_long))->why, HTTP_TARGET_TOO_LONG);
+	cr_assert_eq(request(span_of(endless))->why, HTTP_TARGET_TOO_LONG);
 }
 
 Test(h1_request, there_may_be_as_many_fields_as_the_limit_and_no_more)
@@ -156,7 +156,7 @@ Test(h1_request, there_may_be_as_many_fields_as_the_limit_and_no_more)
 	append(too_many, sizeof too_many, "X: y\r\n\r\n", 1);
 
 	good(fits);
-	cr_assert_eq(request(span_of(too_many))->why, H1_TOO_MANY_FIELDS);
+	cr_assert_eq(request(span_of(too_many))->why, HTTP_TOO_MANY_FIELDS);
 }
 
 static struct reading *request_of(size_t bytes)
@@ -174,8 +174,8 @@ static struct reading *request_of(size_t bytes)
 Test(h1_request, a_head_may_be_as_large_as_the_limit_and_no_larger)
 {
 	cr_assert_eq(request_of(MAX_HEAD)->result, H1_DONE);
-	cr_assert_eq(request_of(MAX_HEAD + 1)->why, H1_HEAD_TOO_LARGE);
-	cr_assert_eq(request_of(MAX_HEAD + 50)->why, H1_HEAD_TOO_LARGE);
+	cr_assert_eq(request_of(MAX_HEAD + 1)->why, HTTP_HEAD_TOO_LARGE);
+	cr_assert_eq(request_of(MAX_HEAD + 50)->why, HTTP_HEAD_TOO_LARGE);
 }
 
 Test(h1_request, a_client_cannot_make_us_look_for_hundreds_of_nominated_fields)
@@ -185,7 +185,7 @@ Test(h1_request, a_client_cannot_make_us_look_for_hundreds_of_nominated_fields)
 	append(text, sizeof text, ",a", 32);
 	append(text, sizeof text, "\r\n\r\n", 1);
 
-	cr_assert_eq(request(span_of(text))->why, H1_HEAD_TOO_LARGE);
+	cr_assert_eq(request(span_of(text))->why, HTTP_HEAD_TOO_LARGE);
 }
 
 /* --- what passes ---------------------------------------------------------- */
@@ -422,8 +422,8 @@ Test(h1_request, a_method_is_at_most_64_bytes_long)
 	(void)snprintf(text, sizeof(text), "%0*d / HTTP/1.1\r\nHost: a\r\n\r\n", 65, 0);
 	struct reading *r = read_head(span_of(text), HTTP_OTHER);
 
-	cr_assert_eq(r->why, H1_METHOD_TOO_LONG);
-	cr_assert_eq(h1_bad_status(r->why), 501);
+	cr_assert_eq(r->why, HTTP_METHOD_TOO_LONG);
+	cr_assert_eq(http_bad_status(r->why), 501);
 }
 
 Test(h1_request, no_upgrade_to_h2c_nor_from_1_0_nor_behind_a_body)

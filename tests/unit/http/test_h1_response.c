@@ -10,7 +10,7 @@ static struct reading *response(const char *text, enum http_method method)
 {
 	struct reading *r = read_head(span_of(text), method);
 
-	cr_assert_eq(r->result, H1_DONE, "refused: %s", h1_bad_name(r->why));
+	cr_assert_eq(r->result, H1_DONE, "refused: %s", http_bad_name(r->why));
 	return r;
 }
 
@@ -24,7 +24,7 @@ TestSuite(h1_response, .fini = forget_all);
 struct row {
 	char text[200];
 	size_t n;
-	enum h1_bad why;
+	enum http_bad why;
 };
 
 #define ROW(bytes, reason)                                             \
@@ -34,44 +34,44 @@ struct row {
 #define OK(lines) "HTTP/1.1 200 OK\r\n" lines "\r\n\r\n"
 
 static struct row bad[] = {
-	ROW(OK("Na me: v"), H1_BAD_FIELD),
-	ROW(OK("Name x : v"), H1_BAD_FIELD),
-	ROW(OK("Name "), H1_BAD_FIELD),
-	ROW(OK(" : v"), H1_BAD_FIELD),
-	ROW("HTTP/1.1 200 OK\n\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 200 O\0K\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 200 O\rK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1  200 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 20 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 2000 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 099 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 600 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 +20 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1 200\tOK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("HTTP/1.1\t200 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW(" HTTP/1.1 200 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("\r\nHTTP/1.1 200 OK\r\n\r\n", H1_BAD_STATUS_LINE),
-	ROW("ICY 200 OK\r\n\r\nmore", H1_BAD_STATUS_LINE),
-	ROW("<html>not http</html>", H1_BAD_STATUS_LINE),
-	ROW("HTTP/2.0 200 OK\r\n\r\n", H1_BAD_VERSION),
-	ROW("HTTP/1.2 200 OK\r\n\r\n", H1_BAD_VERSION),
-	ROW("HTTP/0.9 200 OK\r\n\r\n", H1_BAD_VERSION),
-	ROW(OK("Content-Length: 3\r\nTransfer-Encoding: chunked"), H1_BAD_FRAMING),
-	ROW(OK("Content-Length: 3\r\nContent-Length: 3"), H1_BAD_LENGTH),
-	ROW(OK("Content-Length: 3\r\nContent-Length: 4"), H1_BAD_LENGTH),
-	ROW(OK("Content-Length: 3, 3"), H1_BAD_LENGTH),
-	ROW(OK("Content-Length: -1"), H1_BAD_LENGTH),
-	ROW(OK("Content-Length: 9223372036854775808"), H1_BAD_LENGTH),
-	ROW(OK("Transfer-Encoding: gzip, chunked"), H1_BAD_CODING),
-	ROW(OK("Transfer-Encoding: identity"), H1_BAD_FRAMING),
+	ROW(OK("Na me: v"), HTTP_BAD_FIELD),
+	ROW(OK("Name x : v"), HTTP_BAD_FIELD),
+	ROW(OK("Name "), HTTP_BAD_FIELD),
+	ROW(OK(" : v"), HTTP_BAD_FIELD),
+	ROW("HTTP/1.1 200 OK\n\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 200 O\0K\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 200 O\rK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1  200 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 20 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 2000 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 099 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 600 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 +20 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1 200\tOK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/1.1\t200 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW(" HTTP/1.1 200 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("\r\nHTTP/1.1 200 OK\r\n\r\n", HTTP_BAD_STATUS_LINE),
+	ROW("ICY 200 OK\r\n\r\nmore", HTTP_BAD_STATUS_LINE),
+	ROW("<html>not http</html>", HTTP_BAD_STATUS_LINE),
+	ROW("HTTP/2.0 200 OK\r\n\r\n", HTTP_BAD_VERSION),
+	ROW("HTTP/1.2 200 OK\r\n\r\n", HTTP_BAD_VERSION),
+	ROW("HTTP/0.9 200 OK\r\n\r\n", HTTP_BAD_VERSION),
+	ROW(OK("Content-Length: 3\r\nTransfer-Encoding: chunked"), HTTP_BAD_FRAMING),
+	ROW(OK("Content-Length: 3\r\nContent-Length: 3"), HTTP_BAD_LENGTH),
+	ROW(OK("Content-Length: 3\r\nContent-Length: 4"), HTTP_BAD_LENGTH),
+	ROW(OK("Content-Length: 3, 3"), HTTP_BAD_LENGTH),
+	ROW(OK("Content-Length: -1"), HTTP_BAD_LENGTH),
+	ROW(OK("Content-Length: 9223372036854775808"), HTTP_BAD_LENGTH),
+	ROW(OK("Transfer-Encoding: gzip, chunked"), HTTP_BAD_CODING),
+	ROW(OK("Transfer-Encoding: identity"), HTTP_BAD_FRAMING),
 	ROW(OK("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
-		H1_BAD_FRAMING),
-	ROW("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", H1_BAD_FRAMING),
-	ROW(OK("X: a\r\n b"), H1_BAD_FIELD),
-	ROW(OK("X: a\nY: b"), H1_BAD_FIELD),
-	ROW(OK("X: a\rY: b"), H1_BAD_FIELD),
-	ROW(OK("X: \0"), H1_BAD_FIELD),
-	ROW(OK(": x"), H1_BAD_FIELD),
+		HTTP_BAD_FRAMING),
+	ROW("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_BAD_FRAMING),
+	ROW(OK("X: a\r\n b"), HTTP_BAD_FIELD),
+	ROW(OK("X: a\nY: b"), HTTP_BAD_FIELD),
+	ROW(OK("X: a\rY: b"), HTTP_BAD_FIELD),
+	ROW(OK("X: \0"), HTTP_BAD_FIELD),
+	ROW(OK(": x"), HTTP_BAD_FIELD),
 };
 
 ParameterizedTestParameters(h1_response, what_is_malformed_is_refused)
@@ -86,7 +86,7 @@ ParameterizedTest(struct row *row, h1_response, what_is_malformed_is_refused)
 	struct reading *r = read_head(text, HTTP_GET);
 
 	cr_assert_eq(r->result, H1_BAD, "accepted: %s", row->text);
-	cr_assert_eq(r->why, row->why, "%s: %s", h1_bad_name(r->why), row->text);
+	cr_assert_eq(r->why, row->why, "%s: %s", http_bad_name(r->why), row->text);
 }
 
 struct end {

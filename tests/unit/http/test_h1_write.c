@@ -44,7 +44,7 @@ static void write_request(const char *text, struct h1_forward f)
 {
 	struct reading *r = read_head(span_of(text), HTTP_OTHER);
 
-	cr_assert_eq(r->result, H1_DONE, "%s", h1_bad_name(r->why));
+	cr_assert_eq(r->result, H1_DONE, "%s", http_bad_name(r->why));
 	cr_assert_eq(h1_write_request(&pool, &out, &r->head, &f), 0);
 }
 
@@ -53,7 +53,7 @@ static void write_response(
 {
 	struct reading *r = read_head(span_of(text), method);
 
-	cr_assert_eq(r->result, H1_DONE, "%s", h1_bad_name(r->why));
+	cr_assert_eq(r->result, H1_DONE, "%s", http_bad_name(r->why));
 	cr_assert_eq(h1_write_response(&pool, &out, &r->head, &a), 0);
 }
 

@@ -108,7 +108,7 @@ Test(h2_exchange, what_answers_a_head_tells_the_length_and_has_no_body)
 
 Test(h2_exchange, an_answer_of_our_own_is_sent_whole)
 {
-	struct h1_own own = { .status = 503, .text = "no", .retry_after_s = 2 };
+	struct http_own own = { .status = 503, .text = "no", .retry_after_s = 2 };
 
 	get();
 	talk();
@@ -125,7 +125,7 @@ Test(h2_exchange, an_answer_of_our_own_is_sent_whole)
 
 Test(h2_exchange, an_answer_of_our_own_to_a_head_has_no_body)
 {
-	struct h1_own own = { .status = 404 };
+	struct http_own own = { .status = 404 };
 
 	request("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", false);
 	talk();
@@ -143,7 +143,7 @@ Test(h2_exchange, continue_is_said_by_a_line_alone)
 		request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
 			"Content-Length: 1\r\n\r\n",
 			true);
-	struct h1_own own = { .status = 100 };
+	struct http_own own = { .status = 100 };
 
 	o->more = true;
 	talk();
@@ -376,7 +376,7 @@ Test(h2_exchange, a_server_that_goes_away_takes_what_is_on_its_way)
 	cr_assert_not(h2_is_over(server->h2));
 
 	for (int32_t id = 1; id <= 3; id += 2) {
-		struct h1_own own = { .status = 404 };
+		struct http_own own = { .status = 404 };
 		cr_assert_eq(h2_answer(server->h2, id, &own), 0);
 	}
 	talk();

@@ -220,7 +220,7 @@ Test(h2_floods, requests_whose_refusals_are_not_read)
 static void respond_to_newest(void)
 {
 	struct owner *o = &server->owner[(server->n_owners - 1) % OWNERS_MAX];
-	struct h1_own own = { .status = 404 };
+	struct http_own own = { .status = 404 };
 
 	cr_assert_eq(h2_answer(server->h2, o->stream, &own), 0);
 }

@@ -122,7 +122,7 @@ static void headers_behind_the_end(void)
 
 static void answer_all(void)
 {
-	struct h1_own own = { .status = 404 };
+	struct http_own own = { .status = 404 };
 
 	server->answers = true;
 	server->quiet = true;

@@ -258,7 +258,7 @@ Test(h2_limits, the_longest_target_passes)
 	request_with_path(TARGET_BYTES);
 
 	cr_assert_eq(server->said[0], '1');
-	cr_assert_eq(server->why, H1_FINE);
+	cr_assert_eq(server->why, HTTP_FINE);
 }
 
 Test(h2_limits, a_longer_target_is_refused_and_can_be_answered)
@@ -267,7 +267,7 @@ Test(h2_limits, a_longer_target_is_refused_and_can_be_answered)
 
 	request_with_path(TARGET_BYTES + 1);
 
-	cr_assert_eq(server->why, H1_TARGET_TOO_LONG);
+	cr_assert_eq(server->why, HTTP_TARGET_TOO_LONG);
 	cr_assert_eq(strncmp(client->said, "1 414 length", 12), 0);
 }
 
@@ -305,7 +305,7 @@ Test(h2_head, the_crumbs_of_a_cookie_count_as_one_field)
 	tell_fields_named(SPAN("cookie"), 200, 3);
 
 	cr_assert_eq(server->received, 0);
-	cr_assert_eq(server->why, H1_FINE);
+	cr_assert_eq(server->why, HTTP_FINE);
 	cr_assert_neq(strstr(server->said, "cookie: vvv; vvv; vvv"), NULL);
 }
 
@@ -313,14 +313,14 @@ Test(h2_head, crumbs_are_bounded_like_any_bytes_of_a_head)
 {
 	tell_fields_named(SPAN("cookie"), 40, 2000);
 
-	cr_assert_eq(server->why, H1_HEAD_TOO_LARGE);
+	cr_assert_eq(server->why, HTTP_HEAD_TOO_LARGE);
 }
 
 Test(h2_head, as_many_fields_as_allowed_pass)
 {
 	tell_fields(64, 1);
 
-	cr_assert_eq(server->why, H1_FINE);
+	cr_assert_eq(server->why, HTTP_FINE);
 	cr_assert_eq(server->n_owners, 1);
 }
 
