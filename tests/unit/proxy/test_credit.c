@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "exchange_priv.h"
+#include "exchange/exchange_priv.h"
 
 #define MS UINT64_C(1000000)
 

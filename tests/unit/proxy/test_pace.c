@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#include "tunnel_priv.h"
+#include "tunnel/tunnel_priv.h"
 
 enum { TICKS_A_SECOND = 1000 / PACE_TICK_MS, THREADS = 4 };
 

@@ -1,7 +1,7 @@
 /* When there is another attempt: the whole table of S25. */
 #include <criterion/criterion.h>
 
-#include "exchange_priv.h"
+#include "exchange/exchange_priv.h"
 
 /* What may follow an attempt that ended so: a retry when nothing was sent, a retry when
  * something was sent that may be sent again, and in either case a rescue. */

@@ -7,7 +7,7 @@
 
 #include "sluice/base/clock.h"
 
-#include "exchange_priv.h"
+#include "exchange/exchange_priv.h"
 
 enum { TINY = 4096, PIECE = 57344, PATIENCE_MS = 5000 };
 

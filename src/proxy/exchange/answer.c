@@ -1,0 +1,77 @@
+/*
+ * What sluice says itself: errors and redirects, small and clear, with the request's
+ * id.
+ *
+ * The answer is staged, and relay sends it like any other response; nothing goes
+ * upstream any more. When the request was not read to its end the connection closes
+ * after the answer, lingering, so that a reset does not destroy it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "exchange/exchange_priv.h"
+
+enum { RETRY_AFTER_S = 1, LOCATION_BYTES = 9216, PERMANENT_REDIRECT = 308 };
+
+void answer_count(struct thread *t, unsigned status)
+{
+	thread_count(t,
+		status >= 500   ? STAT_OWN_5XX
+		: status >= 400 ? STAT_OWN_4XX
+		: status >= 300 ? STAT_OWN_3XX
+				: STAT_OWN_2XX,
+		1);
+}
+
+/* Whatever was under way upstream is not this exchange's any more. */
+static enum verdict send_own(struct exchange *r, struct http_own *own)
+{
+	upstream_close(r);
+	r->keep_alive = r->keep_alive && r->to_upstream == HALF_DONE;
+	own->keep_alive = r->keep_alive;
+	own->request_id = (struct span){ .p = r->id, .n = r->id_n };
+	own->head_only = r->head.method == HTTP_HEAD;
+	stage_fini(net_loop_bufs(r->thread->loop), &r->down);
+	if (!r->from->put_own(r, own))
+		return exchange_leave(r, LEAVE_QUIET);
+	answer_count(r->thread, own->status);
+	r->own = true;
+	r->status = (uint16_t)own->status;
+	r->response_begun = true;
+	r->to_client = HALF_DONE;
+	return go(r, EX_RELAY);
+}
+
+enum verdict answer(struct exchange *r, unsigned status, const char *text)
+{
+	struct http_own own = { .status = status, .text = text };
+
+	if (status == 503)
+		own.retry_after_s = RETRY_AFTER_S;
+	return send_own(r, &own);
+}
+
+enum verdict answer_redirect(struct exchange *r)
+{
+	char host[256], location[LOCATION_BYTES];
+	struct span target = http_text(&r->head, r->head.target);
+	uint16_t port = r->client->redirect_port;
+	struct http_own own = { .status = PERMANENT_REDIRECT };
+	char port_text[8] = "";
+	size_t host_n;
+	int n;
+
+	if (!http_host_name(
+		    http_text(&r->head, r->head.host), host, sizeof(host), &host_n) ||
+		host_n == 0)
+		return answer(r, 400, "a redirect needs a Host");
+	if (port != 443)
+		snprintf(port_text, sizeof(port_text), ":%u", port);
+	n = snprintf(location, sizeof(location), "https://%.*s%s%.*s", (int)host_n,
+		host, port_text, target.n > 0 && target.p[0] == '/' ? (int)target.n : 0,
+		target.p);
+	if (n < 0 || (size_t)n >= sizeof(location))
+		return answer(r, 414, "the target is too long to redirect");
+	own.location = (struct span){ .p = location, .n = (size_t)n };
+	return send_own(r, &own);
+}

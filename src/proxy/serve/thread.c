@@ -1,0 +1,497 @@
+/*
+ * A data thread: its loop, the doors it accepts at, the snapshot it uses.
+ *
+ * Control reaches it through the mailbox, a few flags and a wake-up; it never waits for
+ * control or for another thread.
+ */
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/base/digest.h"
+#include "sluice/base/log.h"
+
+#include "tunnel/tunnel_priv.h"
+#include "upstream/upstream_priv.h"
+
+enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
+/* What a peak took goes back within half a second. The C library is asked to look for whole
+ * pages only where so much was freed. */
+enum { TRIM_MS = 250, RETURN_BYTES = 1 << 18 };
+/* As much as a thousand requests at once take. */
+enum { HEAP_BYTES = 24 << 20 };
+
+/* One listener as this thread accepts at it. */
+struct door {
+	struct link link;
+	struct thread *thread;
+	struct net_acceptor *acceptor;
+	uint64_t id; /* of the sockets */
+	struct net_tls *tls;
+	bool redirect, h2c, retired, proxied; /* proxied: a PROXY header comes first */
+	uint16_t redirect_port;
+};
+
+const struct config *thread_config(const struct thread *t)
+{
+	return t->current->snapshot->config;
+}
+
+void thread_count(struct thread *t, enum stats_item which, int64_t delta)
+{
+	stats_add(t->proxy->stats, t->index, which, delta);
+}
+
+/* --- doors --------------------------------------------------------------------------
+ */
+
+static struct net_tls *door_tls(void *arg)
+{
+	return ((struct door *)arg)->tls;
+}
+
+unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls)
+{
+	const struct config_limits *limits = &thread_config(t)->limits;
+	struct peers *peers = t->proxy->peers;
+
+	if (tls && limits->handshakes_per_client > 0 &&
+		!peers_shake(peers, client, limits->handshakes_per_client,
+			net_loop_now_ns(t->loop))) {
+		thread_count(t, STAT_LIMIT_HANDSHAKES, 1);
+		return NET_REFUSE;
+	}
+	if (limits->connections_per_client == 0)
+		return NET_ADMIT;
+	if (!peers_enter(peers, client, limits->connections_per_client)) {
+		thread_count(t, STAT_LIMIT_CLIENT, 1);
+		return NET_REFUSE;
+	}
+	return NET_ADMIT | NET_ADMIT_COUNTED;
+}
+
+void thread_forget(struct thread *t, const struct sockaddr *client, unsigned admission)
+{
+	if (admission & NET_ADMIT_COUNTED)
+		peers_leave(t->proxy->peers, client);
+}
+
+/* Behind a proxy the client is admitted when its header has said who that is. */
+static unsigned door_admit(void *arg, const struct sockaddr *peer)
+{
+	const struct door *d = arg;
+	struct thread *t = d->thread;
+	const struct config *config = thread_config(t);
+
+	if (config->limits.connections > 0 &&
+		stats_sum(t->proxy->stats, STAT_CONNECTIONS_OPEN) >=
+			config->limits.connections) {
+		thread_count(t, STAT_LIMIT_CONNECTIONS, 1);
+		return NET_REFUSE;
+	}
+	if (!d->proxied)
+		return thread_admit(t, peer, d->tls != NULL);
+	if (config_trusts(config, peer))
+		return NET_ADMIT | NET_ADMIT_PROXIED;
+	thread_count(t, STAT_PROXY_UNTRUSTED, 1);
+	return NET_REFUSE;
+}
+
+static void door_lost(void *arg, const struct sockaddr *peer, unsigned admission)
+{
+	thread_forget(((struct door *)arg)->thread, peer, admission);
+}
+
+static void door_accept(void *arg, struct net_conn *c)
+{
+	struct door *d = arg;
+	struct config_listener l = { .redirect = d->redirect,
+		.redirect_port = d->redirect_port,
+		.h2c = d->h2c };
+
+	client_accept(d->thread, c, &l);
+	((struct client *)net_conn_user(c))->door = d->id;
+	if (d->retired)
+		client_dismiss(net_conn_user(c));
+}
+
+static bool door_elsewhere(
+	void *arg, int fd, const struct sockaddr *peer, unsigned admission)
+{
+	struct door *d = arg;
+
+	return handover_give(d->thread, d->id, fd, peer, admission);
+}
+
+static void door_gone(void *arg)
+{
+	struct door *d = arg;
+
+	list_remove(&d->link);
+	net_tls_unref(d->tls);
+	free(d);
+}
+
+static void door_retire(struct door *d)
+{
+	if (d->retired)
+		return;
+	d->retired = true;
+	LIST_EACH (&d->thread->clients, it, next) {
+		struct client *c = LIST_ENTRY(it, struct client, link);
+
+		if (c->door == d->id)
+			client_dismiss(c);
+	}
+	net_acceptor_retire(d->acceptor, door_gone, d);
+}
+
+static struct door *door_open(struct thread *t, struct sockets *s)
+{
+	struct door *d = mem_zero(sizeof(*d));
+	struct net_accept to = {
+		.on_accept = door_accept,
+		.tls = door_tls,
+		.admit = door_admit,
+		.elsewhere = door_elsewhere,
+		.on_lost = door_lost,
+		.arg = d,
+	};
+
+	d->thread = t;
+	d->id = s->id;
+	d->acceptor = net_acceptor_new(t->loop, s->of[t->index].fd, &to);
+	atomic_store_explicit(&s->of[t->index].taken, true, memory_order_release);
+	list_push(&t->acceptors, &d->link);
+	return d;
+}
+
+static struct door *door_of(struct thread *t, uint64_t id)
+{
+	LIST_EACH (&t->acceptors, it, next) {
+		struct door *d = LIST_ENTRY(it, struct door, link);
+
+		if (d->id == id && !d->retired)
+			return d;
+	}
+	return NULL;
+}
+
+/* A retired door still serves what was accepted before. */
+bool thread_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer,
+	unsigned admission)
+{
+	LIST_EACH (&t->acceptors, it, next) {
+		struct door *d = LIST_ENTRY(it, struct door, link);
+
+		if (d->id != id)
+			continue;
+		net_acceptor_adopt(d->acceptor, fd, peer, admission);
+		return true;
+	}
+	return false;
+}
+
+static bool has_listener(const struct snapshot *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		if (s->listener[i].sockets->id == id)
+			return true;
+	}
+	return false;
+}
+
+/* Makes the doors those of the current snapshot. */
+static void sync_doors(struct thread *t)
+{
+	struct snapshot *s = t->current->snapshot;
+
+	LIST_EACH (&t->acceptors, it, next) {
+		struct door *d = LIST_ENTRY(it, struct door, link);
+
+		if (t->draining || !has_listener(s, d->id))
+			door_retire(d);
+	}
+	for (size_t i = 0; i < s->n_listeners && !t->draining; i++) {
+		const struct config_listener *c = &s->config->listeners[i];
+		struct door *d = door_of(t, s->listener[i].sockets->id);
+
+		if (d == NULL)
+			d = door_open(t, s->listener[i].sockets);
+		net_tls_unref(d->tls);
+		d->tls = s->listener[i].tls != NULL ? net_tls_ref(s->listener[i].tls)
+						    : NULL;
+		d->proxied = c->proxy_protocol;
+		d->redirect = c->redirect;
+		d->redirect_port = c->redirect_port;
+		d->h2c = c->h2c;
+	}
+}
+
+/* --- snapshots
+ * -------------------------------------------------------------------------- */
+
+static void close_idle(struct thread *t, const struct snapshot *s, bool all)
+{
+	for (size_t i = 0; i < s->n_pools; i++) {
+		for (size_t k = 0; k < pool_n_servers(s->pool[i]); k++)
+			server_close_idle(pool_server(s->pool[i], k), t->index, all);
+	}
+	upstream_sessions_sweep(t);
+}
+
+static void use_free(struct thread *t, struct use *u)
+{
+	/* What was given back after the newer snapshot came is closed at once; this is
+	 * for what was idle before. */
+	close_idle(t, u->snapshot, false);
+	snapshot_drop(u->snapshot);
+	free(u);
+}
+
+/* An exchange is over; the last one of an older snapshot gives that back. */
+void thread_release_use(struct thread *t, struct use *u)
+{
+	assert(u->users > 0);
+	if (--u->users == 0 && u != t->current)
+		use_free(t, u);
+}
+
+static void adopt(struct thread *t, struct snapshot *s)
+{
+	struct use *old = t->current, *u = mem_zero(sizeof(*u));
+
+	u->snapshot = s;
+	t->current = u;
+	if (old == NULL)
+		return;
+	close_idle(t, old->snapshot, false);
+	if (old->users == 0)
+		use_free(t, old);
+}
+
+/* --- the lists of exchanges that somebody has to look at
+ * ------------------------------ */
+
+static void on_late(void *arg)
+{
+	struct thread *t = arg;
+
+	LIST_EACH (&t->awaiting, it, next)
+		attempt_check_late(LIST_ENTRY(it, struct exchange, link));
+	if (list_empty(&t->awaiting)) {
+		net_ticker_free(t->late_ticker);
+		t->late_ticker = NULL;
+	}
+}
+
+void thread_await(struct thread *t, struct link *l)
+{
+	list_push(&t->awaiting, l);
+	if (t->late_ticker == NULL)
+		t->late_ticker = net_ticker_new(t->loop, LATE_MS, NET_LAST, on_late, t);
+}
+
+/* Until nothing is left of what requests took. */
+static void on_trim(void *arg)
+{
+	struct thread *t = arg;
+	size_t bytes = net_loop_trim(t->loop) + h2_shared_trim(t->h2) +
+		       slab_trim(&t->exchanges) + slab_trim(&t->tunnels);
+
+	if (bytes >= RETURN_BYTES)
+		mem_return();
+	if (bytes == 0 && t->exchanges.out + t->exchanges.kept == 0) {
+		net_ticker_free(t->trim_ticker);
+		t->trim_ticker = NULL;
+	}
+}
+
+void thread_trim_later(struct thread *t)
+{
+	if (t->trim_ticker == NULL)
+		t->trim_ticker = net_ticker_new(t->loop, TRIM_MS, NET_LAST, on_trim, t);
+}
+
+static void run_queued(struct thread *t)
+{
+	struct link now;
+
+	/* Those that must wait on come back into the list behind. */
+	list_init(&now);
+	LIST_EACH (&t->queued, it, next) {
+		list_remove(it);
+		list_push(&now, it);
+	}
+	t->n_queued = 0;
+	while (!list_empty(&now)) {
+		struct exchange *r = LIST_ENTRY(now.next, struct exchange, link);
+
+		list_remove(&r->link);
+		exchange_run(r);
+	}
+}
+
+static void on_queue(void *arg)
+{
+	struct thread *t = arg;
+
+	run_queued(t);
+	if (list_empty(&t->queued)) {
+		net_ticker_free(t->queue_ticker);
+		t->queue_ticker = NULL;
+	}
+}
+
+void thread_queue(struct thread *t, struct link *l)
+{
+	list_push(&t->queued, l);
+	t->n_queued++;
+	if (t->queue_ticker == NULL)
+		t->queue_ticker =
+			net_ticker_new(t->loop, QUEUE_MS, NET_LAST, on_queue, t);
+}
+
+/* --- what control asks
+ * --------------------------------------------------------------------- */
+
+static void begin_drain(struct thread *t)
+{
+	t->draining = true;
+	close_idle(t, t->current->snapshot, true);
+	LIST_EACH (&t->clients, it, next)
+		client_dismiss(LIST_ENTRY(it, struct client, link));
+}
+
+static void on_wake(void *arg)
+{
+	struct thread *t = arg;
+	struct proxy *p = t->proxy;
+	struct snapshot *s =
+		atomic_exchange_explicit(&t->mailbox, NULL, memory_order_acq_rel);
+
+	if (atomic_load_explicit(&p->stopping, memory_order_acquire)) {
+		if (s != NULL)
+			snapshot_drop(s);
+		net_loop_stop(t->loop);
+		return;
+	}
+	if (s != NULL)
+		adopt(t, s);
+	if (t->current == NULL)
+		return;
+	if (atomic_load_explicit(&p->draining, memory_order_acquire) && !t->draining)
+		begin_drain(t);
+	if (atomic_load_explicit(&p->accepting, memory_order_acquire))
+		sync_doors(t);
+	handover_take(t);
+	run_queued(t);
+	atomic_store_explicit(&t->drained,
+		t->draining && list_empty(&t->clients) && list_empty(&t->acceptors),
+		memory_order_release);
+}
+
+/* --- life
+ * -----------------------------------------------------------------------------------
+ */
+
+static size_t user_bytes(void)
+{
+	size_t bytes = sizeof(struct client);
+
+	if (bytes < server_idle_bytes())
+		bytes = server_idle_bytes();
+	return bytes < drain_bytes() ? drain_bytes() : bytes;
+}
+
+void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
+{
+	t->proxy = p;
+	t->index = index;
+	list_init(&t->acceptors);
+	list_init(&t->clients);
+	list_init(&t->awaiting);
+	list_init(&t->queued);
+	list_init(&t->upgrades);
+	list_init(&t->groups);
+	list_init(&t->drains);
+	list_init(&t->sessions);
+	t->received = mem_alloc(RECEIVED_BYTES);
+	slab_init(&t->tunnels, sizeof(struct tunnel), 0, KEEP_TUNNELS);
+	slab_init(&t->exchanges, sizeof(struct exchange), 0, KEEP_EXCHANGES);
+	digest_random(t->id_seed, sizeof(t->id_seed));
+	t->jitter = (uint32_t)t->id_seed[0];
+	t->loop = net_loop_new(user_bytes());
+	t->h2 = h2_shared_new(net_loop_bufs(t->loop));
+	t->waker = net_waker_new(t->loop, on_wake, t);
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+
+	mem_unlock_heap(HEAP_BYTES);
+	net_loop_run(t->loop);
+	return NULL;
+}
+
+int proxy_thread_start(struct thread *t, struct err *err)
+{
+	sigset_t all, before;
+	int error;
+
+	/* Inherited: a data thread hears no signal. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&t->handle, NULL, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0)
+		return err_set(err, ERR_SYSTEM, "thread: %s", strerror(error));
+	t->started = true;
+	return 0;
+}
+
+static void free_doors(struct thread *t)
+{
+	LIST_EACH (&t->acceptors, it, next) {
+		struct door *d = LIST_ENTRY(it, struct door, link);
+
+		net_acceptor_free(d->acceptor);
+		door_gone(d);
+	}
+}
+
+/* After its loop ended, on control. */
+void proxy_thread_fini(struct thread *t)
+{
+	struct snapshot *unread = atomic_exchange(&t->mailbox, NULL);
+
+	free_doors(t);
+	LIST_EACH (&t->clients, it, next) {
+		struct client *c = LIST_ENTRY(it, struct client, link);
+
+		if (c->exchange != NULL)
+			exchange_end(c->exchange);
+		if (c->tunnel != NULL)
+			tunnel_drop(c->tunnel);
+		client_abort(c);
+	}
+	tunnels_fini(t);
+	drain_stop_all(t);
+	upstream_sessions_close(t);
+	if (t->current != NULL) {
+		close_idle(t, t->current->snapshot, true);
+		use_free(t, t->current);
+	}
+	if (unread != NULL)
+		snapshot_drop(unread);
+	net_ticker_free(t->late_ticker);
+	net_ticker_free(t->queue_ticker);
+	net_ticker_free(t->trim_ticker);
+	net_waker_free(t->waker);
+	slab_fini(&t->exchanges);
+	h2_shared_free(t->h2);
+	free(t->received);
+	net_loop_free(t->loop);
+}
