@@ -1,19 +1,20 @@
 /*
  * Forwarding to PostgreSQL, a step at a time.
  *
- * The happy path: off -> connect -> check -> send -> mark -> (send ...) -> idle ->
- * send ... A batch is marked delivered here after it is committed there, so what
+ * The happy path: off -> connect -> check -> clear -> send -> mark -> (send ...) ->
+ * idle -> send ... A batch is marked delivered here after it is committed there, so what
  * is repeated after a crash meets ON CONFLICT DO NOTHING.
  *
  * Ways to fail:
  *   connect  refused, no answer in time, wrong password       -> rest
  *   check    read-only server, no tables, no right to insert  -> rest
+ *   clear    no right to end what an earlier session left     -> idle
  *   send     connection lost, no answer in time, server error -> rest
  *            one row refused for what it is: it is set aside for ten minutes,
  *            loudly, and the batch sent again without it      -> send
  *   mark     our own disk is full: tried again each second    -> mark
  *   idle     connection lost, backend terminated              -> rest
- *   rest     waits from 0.2 s up to 10 s, with jitter         -> connect
+ *   rest     waits from 0.1 s up to 2 s, with jitter          -> connect
  */
 #include <assert.h>
 #include <stdio.h>
@@ -32,17 +33,18 @@ enum forward_step {
 	FWD_REST,
 	FWD_CONNECT,
 	FWD_CHECK,
+	FWD_CLEAR,
 	FWD_SEND,
 	FWD_MARK,
-	FWD_IDLE,
+	FWD_IDLE
 };
 
 enum {
 	CONNECT_MS = 10000,
-	ANSWER_MS = 20000,
+	ANSWER_MS = 8000, /* above the server's own limits, which pg/session.c sets */
 	MARK_MS = 1000,
 	REST_MIN_MS = 200,
-	REST_MAX_MS = 10000,
+	REST_MAX_MS = 2000, /* a server that is back is seen within two seconds */
 	REFUSED_MS = 600000,
 	INSTANCE_SIZE = 256,
 	STUCK_STEPS = 100000, /* far more than a whole outbox takes between two waits */
@@ -60,12 +62,12 @@ struct forward {
 	unsigned failures; /* in a row, without a batch or a check that went well */
 	struct net_timer deadline, again; /* again: for refused rows */
 	struct outgoing out;
-
 	enum journal_forward state;
 	uint64_t away_since_us;
 	char trouble[PG_TROUBLE_SIZE], refused_why[PG_TROUBLE_SIZE];
 	char answer[PG_TROUBLE_SIZE]; /* to the question being asked */
 	bool answer_is_error;
+	char clear_sql[WIRE_CLEAR_SIZE];
 };
 
 static enum verdict go(struct forward *f, enum forward_step next, uint32_t ms)
@@ -100,14 +102,6 @@ static void say_refused(struct forward *f)
 			(unsigned long long)f->store->outbox.refused, f->refused_why);
 }
 
-static void arrive(struct forward *f)
-{
-	f->state = JOURNAL_CONNECTED;
-	f->away_since_us = 0;
-	log_info("journal forwarding", "instance=%s waiting=%llu", f->instance,
-		(unsigned long long)f->store->outbox.waiting);
-}
-
 /* Only when something was done there: a server that takes connections and then
  * nothing is as good as away, and its grace runs. */
 static void set_connected(struct forward *f)
@@ -115,7 +109,10 @@ static void set_connected(struct forward *f)
 	f->failures = 0;
 	say_refused(f);
 	if (f->state != JOURNAL_CONNECTED)
-		arrive(f);
+		log_info("journal forwarding", "instance=%s waiting=%llu", f->instance,
+			(unsigned long long)f->store->outbox.waiting);
+	f->state = JOURNAL_CONNECTED;
+	f->away_since_us = 0;
 	f->on_news(f->arg);
 }
 
@@ -123,7 +120,7 @@ static void set_connected(struct forward *f)
 static uint32_t rest_ms(const struct forward *f)
 {
 	uint32_t ms =
-		f->failures < 6 ? (uint32_t)REST_MIN_MS << f->failures : REST_MAX_MS;
+		f->failures < 4 ? (uint32_t)REST_MIN_MS << f->failures : REST_MAX_MS;
 	uint8_t eighths;
 
 	digest_random(&eighths, sizeof(eighths));
@@ -147,6 +144,16 @@ static enum verdict fail(struct forward *f, const char *why)
 	return AGAIN;
 }
 
+static enum verdict fail_session(struct forward *f)
+{
+	return fail(f, pg_session_trouble(f->out.session));
+}
+
+static enum verdict not_ready(struct forward *f, enum pg_progress r)
+{
+	return r == PG_MORE ? WAIT : fail_session(f);
+}
+
 static enum verdict step_off(void *object)
 {
 	(void)object;
@@ -162,6 +169,15 @@ static enum verdict step_rest(void *object)
 	return go(f, FWD_CONNECT, CONNECT_MS);
 }
 
+static enum pg_progress connect_named(struct forward *f)
+{
+	char name[WIRE_SESSION_SIZE];
+
+	wire_name_session(f->store->key, f->instance, name);
+	wire_clear_sql(name, f->clear_sql);
+	return pg_session_connect(f->out.session, f->conninfo, name);
+}
+
 static enum verdict step_connect(void *object)
 {
 	struct forward *f = object;
@@ -169,63 +185,54 @@ static enum verdict step_connect(void *object)
 
 	if (f->machine.expired)
 		return fail(f, "no answer to the connection attempt");
-	r = f->machine.entered
-		    ? pg_session_connect(f->out.session, f->conninfo, "sluice")
-		    : pg_session_go_on(f->out.session);
-	switch (r) {
-	case PG_MORE:
-		return WAIT;
-	case PG_READY:
-		return go(f, FWD_CHECK, ANSWER_MS);
-	case PG_FAILED:
-		break;
-	}
-	return fail(f, pg_session_trouble(f->out.session));
+	r = f->machine.entered ? connect_named(f) : pg_session_go_on(f->out.session);
+	return r == PG_READY ? go(f, FWD_CHECK, ANSWER_MS) : not_ready(f, r);
 }
 
-/* What the writer must have and no more. to_regclass follows search_path and says
- * NULL where the schema may not be used. */
-static const char check_sql[] =
-	"SET statement_timeout = 15000;"
-	"SET lock_timeout = 10000;"
-	"SELECT set_config('synchronous_commit', 'on', false)"
-	" WHERE current_setting('synchronous_commit') = 'off';"
-	"SELECT CASE"
-	" WHEN current_setting('transaction_read_only') = 'on'"
-	" THEN 'the server is read-only'"
-	" WHEN bool_or(to_regclass(t) IS NULL)"
-	" THEN 'no table ' || min(t) FILTER (WHERE to_regclass(t) IS NULL)"
-	" || ': run: sluicectl db migrate'"
-	" WHEN bool_or(NOT has_table_privilege(to_regclass(t), 'INSERT'))"
-	" THEN 'no right to INSERT into '"
-	" || min(t) FILTER (WHERE NOT has_table_privilege(to_regclass(t), 'INSERT'))"
-	" ELSE '' END "
-	"FROM unnest(ARRAY['decision', 'migration_tracking', 'migration_metrics',"
-	" 'migration_rollback']) AS t";
+static enum pg_progress ask(struct forward *f, const char *sql)
+{
+	struct pg_session *s = f->out.session;
+
+	return f->machine.entered
+		       ? pg_session_ask(s, sql)
+		       : pg_session_answer(s, f->answer, &f->answer_is_error);
+}
 
 static enum verdict step_check(void *object)
 {
 	struct forward *f = object;
-	struct pg_session *s = f->out.session;
 	enum pg_progress r;
 
 	if (f->machine.expired)
 		return fail(f, "no answer from the server");
-	r = f->machine.entered ? pg_session_ask(s, check_sql)
-			       : pg_session_answer(s, f->answer, &f->answer_is_error);
-	switch (r) {
-	case PG_MORE:
-		return WAIT;
-	case PG_READY:
-		if (f->answer[0] != '\0')
-			return fail(f, f->answer);
-		if (pg_session_start_batches(s) == PG_READY)
-			return go(f, FWD_IDLE, 0);
-		break;
-	case PG_FAILED:
-		break;
+	r = ask(f, wire_check_sql);
+	if (r != PG_READY)
+		return not_ready(f, r);
+	return f->answer[0] == '\0' ? go(f, FWD_CLEAR, ANSWER_MS) : fail(f, f->answer);
+}
+
+static void tell_cleared(const struct forward *f)
+{
+	if (f->answer_is_error)
+		log_warn("journal could not end its lost sessions", "reason=%s",
+			f->answer);
+	else if (strcmp(f->answer, "0") != 0)
+		log_info("journal ended its lost sessions", "sessions=%s", f->answer);
+}
+
+static enum verdict step_clear(void *object)
+{
+	struct forward *f = object;
+	enum pg_progress r;
+
+	if (f->machine.expired)
+		return fail(f, "no answer from the server");
+	r = ask(f, f->clear_sql);
+	if (r == PG_READY) {
+		tell_cleared(f);
+		r = pg_session_start_batches(f->out.session);
 	}
-	return fail(f, pg_session_trouble(s));
+	return r == PG_READY ? go(f, FWD_IDLE, 0) : not_ready(f, r);
 }
 
 /* Another process with the same journal (one that drains) has taken them. */
@@ -249,9 +256,7 @@ static enum verdict start_batch(struct forward *f)
 		return recount(f);
 	f->store->in_flight_first = o->row[0];
 	f->store->in_flight_last = o->row[o->rows - 1];
-	return pg_batch_send(&o->batch, o->session) == 0
-		       ? WAIT
-		       : fail(f, pg_session_trouble(o->session));
+	return pg_batch_send(&o->batch, o->session) == 0 ? WAIT : fail_session(f);
 }
 
 static enum verdict set_row_aside(struct forward *f)
@@ -283,6 +288,13 @@ static enum verdict fail_batch(struct forward *f)
 	return fail(f, why);
 }
 
+/* Any answer says that the server is there and works. */
+static void extend(struct forward *f, unsigned answered_before)
+{
+	if (f->out.batch.answered > answered_before)
+		net_timer_set(&f->deadline, ANSWER_MS);
+}
+
 static enum verdict step_send(void *object)
 {
 	struct forward *f = object;
@@ -296,9 +308,13 @@ static enum verdict step_send(void *object)
 		return fail(f, "no answer from the server");
 	}
 	if (pg_session_take_input(o->session) != 0)
-		return fail(f, pg_session_trouble(o->session));
+		return fail_session(f);
+
+	unsigned before = o->batch.answered;
+
 	switch (pg_batch_receive(&o->batch, o->session)) {
 	case PG_BATCH_MORE:
+		extend(f, before);
 		return WAIT;
 	case PG_BATCH_DONE:
 		return go(f, FWD_MARK, MARK_MS);
@@ -337,7 +353,7 @@ static enum verdict step_idle(void *object)
 
 	f->store->in_flight_first = f->store->in_flight_last = 0;
 	if (pg_session_take_input(f->out.session) != 0)
-		return fail(f, pg_session_trouble(f->out.session));
+		return fail_session(f);
 	if (f->store->outbox.waiting > 0)
 		return go(f, FWD_SEND, ANSWER_MS);
 	if (f->machine.entered)
@@ -350,6 +366,7 @@ static const struct step steps[] = {
 	[FWD_REST] = { "rest", step_rest },
 	[FWD_CONNECT] = { "connect", step_connect },
 	[FWD_CHECK] = { "check", step_check },
+	[FWD_CLEAR] = { "clear", step_clear },
 	[FWD_SEND] = { "send", step_send },
 	[FWD_MARK] = { "mark", step_mark },
 	[FWD_IDLE] = { "idle", step_idle },

@@ -78,6 +78,8 @@ enum sql {
 	SQL_PRUNE_SAMPLES,
 	SQL_COUNTS,
 	SQL_UNTOLD,
+	SQL_KEY_PUT,
+	SQL_KEY,
 	SQL_N,
 };
 
@@ -89,6 +91,7 @@ struct store {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *st[SQL_N];
 	char *path;
+	uint64_t key; /* random, for ever the same for this database; 0: none yet */
 	struct outbox outbox;
 	uint64_t committed; /* rows since open */
 	/* Samples dropped: since open; and those that no row tells of yet. */
@@ -212,6 +215,21 @@ int wire_send(struct outgoing *to, const struct record *r) MUST_USE;
 
 /* host:path, for ever the same for this journal. */
 void wire_name_instance(const char *path, char *out, size_t size);
+
+enum { WIRE_SESSION_SIZE = 64 }; /* as much of a session's name as PostgreSQL keeps */
+
+/* "sluice", the host, and what no other journal shares: a copy of this one's path on a
+ * host of the same name is another journal. Needs no quotes in SQL. */
+void wire_name_session(
+	uint64_t key, const char *instance, char out[static WIRE_SESSION_SIZE]);
+
+/* Answered with why rows cannot be written; "" if they can. */
+extern const char wire_check_sql[];
+
+enum { WIRE_CLEAR_SIZE = 512 };
+
+/* Ends the other sessions of that name; answered with how many. */
+void wire_clear_sql(const char *name, char out[static WIRE_CLEAR_SIZE]);
 
 /* --- sql.c (made from sql/) --- */
 

@@ -133,6 +133,9 @@ static const char *const statements[SQL_N] = {
 		       " (SELECT count(*) FROM sample) FROM outbox",
 	[SQL_UNTOLD] = "SELECT coalesce(sum(value), 0) FROM counter"
 		       " WHERE name = 'untold'",
+	[SQL_KEY_PUT] = "INSERT INTO counter (name, value) VALUES ('key', random())"
+			" ON CONFLICT (name) DO NOTHING",
+	[SQL_KEY] = "SELECT value FROM counter WHERE name = 'key'",
 };
 
 /* The first value of a pragma, as text. */
@@ -226,12 +229,31 @@ static void detach(struct store *s)
 	s->db = NULL;
 }
 
+/* A database of before there were keys gets one, unless the disk is full: then the next
+ * start tries again. */
+static int read_key(struct store *s, struct err *err)
+{
+	sqlite3_stmt *st = s->st[SQL_KEY];
+
+	(void)sqlite3_step(s->st[SQL_KEY_PUT]);
+	sqlite3_reset(s->st[SQL_KEY_PUT]);
+	int r = sqlite3_step(st);
+
+	if (r == SQLITE_ROW)
+		s->key = (uint64_t)sqlite3_column_int64(st, 0);
+	else if (r != SQLITE_DONE)
+		(void)store_err(s, err, "cannot read its key");
+	sqlite3_reset(st);
+	return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : -1;
+}
+
 /* The checks come before anything is written: what is not ours stays as it was. */
 static int open_existing(struct store *s, struct err *err)
 {
 	if (attach(s, s->path, err) == 0 && check_identity(s, err) == 0 &&
 		check_whole(s, err) == 0 && make_durable(s, err) == 0 &&
-		prepare(s, err) == 0 && outbox_open(s, err) == 0)
+		prepare(s, err) == 0 && outbox_open(s, err) == 0 &&
+		read_key(s, err) == 0)
 		return 0;
 	return -1;
 }

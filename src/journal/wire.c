@@ -1,7 +1,7 @@
 /*
  * A row of the journal as the INSERTs that PostgreSQL gets: one for what happened,
  * and for decisions what follows from it. All parameters are texts, whose types
- * PostgreSQL takes from the columns.
+ * PostgreSQL takes from the columns. And the questions that come before them.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/base/digest.h"
 #include "sluice/base/json.h"
+#include "sluice/base/mem.h"
 #include "sluice/pg.h"
 
 #include "journal_priv.h"
@@ -255,4 +257,52 @@ void wire_name_instance(const char *path, char *out, size_t size)
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)snprintf(out, size, "%s:%s", host, real != NULL ? real : path);
 	free(real);
+}
+
+void wire_name_session(
+	uint64_t key, const char *instance, char out[static WIRE_SESSION_SIZE])
+{
+	enum { HOST_MAX = 36, HASH_BYTES = 8 };
+	char hex[2 * HASH_BYTES + 1];
+	uint8_t hash[DIGEST_SIZE];
+	char *whole = mem_print("%s %llu", instance, (unsigned long long)key);
+	int host = (int)strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789-."
+					 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	digest_sha256(whole, strlen(whole), hash);
+	digest_hex(hash, HASH_BYTES, hex);
+	(void)snprintf(out, WIRE_SESSION_SIZE, "sluice %.*s %s",
+		host < HOST_MAX ? host : HOST_MAX, instance, hex);
+	free(whole);
+}
+
+/* What the writer must have and no more. to_regclass follows search_path and says
+ * NULL where the schema may not be used. */
+const char wire_check_sql[] =
+	"SELECT set_config('synchronous_commit', 'on', false)"
+	" WHERE current_setting('synchronous_commit') = 'off';"
+	"SELECT CASE"
+	" WHEN current_setting('transaction_read_only') = 'on'"
+	" THEN 'the server is read-only'"
+	" WHEN bool_or(to_regclass(t) IS NULL)"
+	" THEN 'no table ' || min(t) FILTER (WHERE to_regclass(t) IS NULL)"
+	" || ': run: sluicectl db migrate'"
+	" WHEN bool_or(NOT has_table_privilege(to_regclass(t), 'INSERT'))"
+	" THEN 'no right to INSERT into '"
+	" || min(t) FILTER (WHERE NOT has_table_privilege(to_regclass(t), 'INSERT'))"
+	" ELSE '' END "
+	"FROM unnest(ARRAY['decision', 'migration_tracking', 'migration_metrics',"
+	" 'migration_rollback']) AS t";
+
+/* Sessions that this journal has lost and the server has not: they may be in the middle
+ * of a batch, waiting for the rest of it, and no time-out of the server ends that. The
+ * name is this journal's alone, and the role may always end its own. */
+static const char clear_format[] =
+	"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity"
+	" WHERE application_name = '%s' AND usename = session_user"
+	" AND datname = current_database() AND pid <> pg_backend_pid()";
+
+void wire_clear_sql(const char *name, char out[static WIRE_CLEAR_SIZE])
+{
+	(void)snprintf(out, WIRE_CLEAR_SIZE, clear_format, name);
 }

@@ -10,6 +10,10 @@
 
 #include "pg_priv.h"
 
+/* The server keeps its answers back until it is asked for them. Some come before the
+ * end, so that a batch which is slow can be told from one that is lost. */
+enum { ANSWER_EVERY = 20 };
+
 int pg_batch_add(struct pg_batch *b, struct pg_session *s, const char *sql,
 	const char *const *values, int n)
 {
@@ -19,6 +23,8 @@ int pg_batch_add(struct pg_batch *b, struct pg_session *s, const char *sql,
 	if (PQsendQueryParams(s->conn, sql, n, NULL, values, NULL, NULL, 0) != 1)
 		return -1;
 	b->statements++;
+	if (b->statements % ANSWER_EVERY == 0 && PQsendFlushRequest(s->conn) != 1)
+		return -1;
 	return 0;
 }
 

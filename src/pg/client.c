@@ -40,6 +40,10 @@ int pg_client_open(struct pg_client **out, const char *conninfo, struct err *err
 		return -1;
 	}
 	pg_ignore_notices(c->conn);
+	if (pg_client_run(c, "SET TimeZone = 'UTC'", err) != 0) {
+		pg_client_close(c);
+		return -1;
+	}
 	*out = c;
 	return 0;
 }

@@ -39,6 +39,7 @@ struct pg_session { /* conn NULL: none, or its host is looked up */
 	struct pg_conn *conn;
 	struct net_fd *fd;
 	unsigned events;               /* not looked at yet */
+	bool has_settings;             /* the session has been given its own */
 	char trouble[PG_TROUBLE_SIZE]; /* sluice's own; "": libpq has the word */
 };
 

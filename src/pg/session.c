@@ -55,6 +55,7 @@ void pg_session_disconnect(struct pg_session *s)
 	s->fd = NULL;
 	s->conn = NULL;
 	s->events = 0;
+	s->has_settings = false;
 	s->trouble[0] = '\0';
 }
 
@@ -204,11 +205,36 @@ enum pg_progress pg_session_go_on(struct pg_session *s)
 	return PG_FAILED;
 }
 
+/* Settings that the session itself makes, so that the server gives up what was lost:
+ * a lost network leaves the server's end in an open transaction, which keeps the keys of
+ * its rows. set_config and not SET, because an older server lacks some of them, and not
+ * options=, which is the operator's and which PgBouncer refuses. */
+static const char settings[] =
+	"SELECT set_config(v.name, v.value, false) FROM (VALUES"
+	" ('TimeZone', 'UTC'),"
+	" ('statement_timeout', '6s'),"
+	" ('lock_timeout', '5s'),"
+	" ('idle_in_transaction_session_timeout', '10s'),"
+	" ('tcp_keepalives_idle', '10'),"
+	" ('tcp_keepalives_interval', '5'),"
+	" ('tcp_keepalives_count', '3'),"
+	" ('tcp_user_timeout', '20000')) AS v (name, value)"
+	" WHERE EXISTS (SELECT FROM pg_settings AS s WHERE s.name = v.name);";
+
+static int send_question(struct pg_session *s, const char *sql)
+{
+	char *whole = mem_print("%s%s", s->has_settings ? "" : settings, sql);
+	int ok = PQsendQuery(s->conn, whole);
+
+	free(whole);
+	s->has_settings = true;
+	return ok == 1 ? pg_session_flush(s) : -1;
+}
+
 enum pg_progress pg_session_ask(struct pg_session *s, const char *sql)
 {
 	/* Not before: it would wipe what libpq says of a failing connection. */
-	if (PQsetnonblocking(s->conn, 1) == 0 && PQsendQuery(s->conn, sql) == 1 &&
-		pg_session_flush(s) == 0)
+	if (PQsetnonblocking(s->conn, 1) == 0 && send_question(s, sql) == 0)
 		return PG_MORE;
 	return PG_FAILED;
 }
