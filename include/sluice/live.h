@@ -44,6 +44,12 @@ int live_open(
 	struct live **out, const char *path, bool *fresh, struct err *err) MUST_USE;
 void live_close(struct live *live);
 
+/* False: the file system is read-only or full, the words are in memory alone, and end with
+ * this process. live_keep tries to write them to the file and to map that; no store into
+ * them is lost meanwhile, and pointers to words stay valid. Control's thread. */
+bool live_is_kept(const struct live *live);
+int live_keep(struct live *live, struct err *err) MUST_USE;
+
 /* NULL when name has none and add is false, or all LIVE_WORDS are taken; and for
  * a name that is empty or does not fit into LIVE_NAME_SIZE with its NUL. */
 struct live_word *live_find(struct live *live, const char *name, bool add);

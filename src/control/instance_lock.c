@@ -49,6 +49,9 @@ int instance_lock_take(struct control *c, const char *journal, struct err *err)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	int why = errno;
 
+	/* A read-only file system is no reason not to serve: the lock needs no writing. */
+	if (fd == -1 && why == EROFS)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 	free(path);
 	if (fd == -1)
 		return err_set(err, ERR_SYSTEM,

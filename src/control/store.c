@@ -101,12 +101,25 @@ static void on_committed(void *arg, uint64_t seq)
 	act_committed(arg, seq);
 }
 
+/* They are on one file system: what takes rows again takes the live file as well. */
+static void keep_live(struct control *c)
+{
+	struct err err = { .code = ERR_NONE };
+
+	if (live_keep(c->live, &err) == 0)
+		log_info("live file is kept again", "");
+	else
+		log_error("live file is not kept", "error=%s", err.text);
+}
+
 /* The journal itself logs what is wrong with it. */
 static void on_status(void *arg, const struct journal_status *s)
 {
 	struct control *c = arg;
 
 	c->journal_status = *s;
+	if (!s->failing && !live_is_kept(c->live))
+		keep_live(c);
 }
 
 /* --- opening ------------------------------------------------------------- */
@@ -136,8 +149,14 @@ static int open_live(struct control *c, const char *path, bool *fresh, struct er
 {
 	struct err why = { .code = ERR_NONE };
 
-	if (live_open(&c->live, path, fresh, &why) == 0)
+	if (live_open(&c->live, path, fresh, &why) == 0) {
+		if (!live_is_kept(c->live))
+			log_error("live file cannot be written, so a latch that comes "
+				  "now "
+				  "does not outlive this process",
+				"path=%s", path);
 		return 0;
+	}
 	if (why.code == ERR_SYSTEM) {
 		*err = why;
 		return -1;

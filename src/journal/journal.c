@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,9 @@ int journal_open(struct journal **out, const struct config_journal *c,
 		j->status = (struct journal_status){ .forward = JOURNAL_AWAY,
 			.waiting = j->store->outbox.waiting,
 			.away_since_us = clock_wall_us() };
+	j->status.failing = j->store->failing;
+	(void)snprintf(
+		j->status.trouble, sizeof(j->status.trouble), "%s", j->store->trouble);
 	j->to_control = net_waker_new(owner->loop, on_thread_news, j);
 	thread_init(j);
 	*out = j;

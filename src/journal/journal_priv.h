@@ -87,6 +87,13 @@ struct outbox { /* how many rows there are; true after each commit */
 	uint64_t waiting, refused, samples;
 };
 
+enum store_limit { /* what there is while nothing can be written */
+	STORE_WHOLE,
+	STORE_READING, /* what was kept, for reading */
+	STORE_MISSING, /* nothing was kept, nor can be */
+	STORE_LOST,    /* what is there is to be set aside when that is possible */
+};
+
 struct store {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *st[SQL_N];
@@ -101,6 +108,8 @@ struct store {
 		in_flight_last; /* on their way to PostgreSQL; 0: none */
 	bool forwarded;  /* there is somebody to forward to: dropping is a loss */
 	int64_t changes; /* when the transaction began */
+	enum store_limit limit;
+	bool no_room; /* for what failed last in making a database */
 	bool failing;
 	char trouble[256];
 };
@@ -111,6 +120,24 @@ int store_err(struct store *s, struct err *err, const char *what);
 int store_open(struct store **out, const char *path, enum journal_found *found,
 	struct err *lost) MUST_USE;
 void store_close(struct store *s);
+void store_detach(struct store *s); /* from its database */
+/* Whether it is a database of ours and whole. */
+int store_check(struct store *s, struct err *err) MUST_USE;
+
+/* Prepares all statements and reads what is kept in the store. */
+int store_prepare(struct store *s, struct err *err) MUST_USE;
+extern const char store_schema[];
+
+/* While the file system has no room or is read-only: why is what said so. */
+bool store_errno_is_no_room(int number);
+bool store_has_no_room(const struct store *s); /* after what SQLite said last */
+int store_open_reading(
+	struct store *s, const struct err *why, struct err *err) MUST_USE;
+/* An empty database in memory, until there is room for the real one. */
+int store_open_stand_in(struct store *s, enum store_limit limit, const struct err *why,
+	struct err *err) MUST_USE;
+/* Tries for the real one; what there is stays where that fails. */
+int store_reopen(struct store *s, struct err *err) MUST_USE;
 
 /* Runs a statement that gives no rows. */
 int store_run(struct store *s, enum sql q, struct err *err) MUST_USE;

@@ -76,6 +76,10 @@ static int is_in_its_place(struct store *s, struct err *err)
 
 int store_begin(struct store *s, struct err *err)
 {
+	if (s->limit != STORE_WHOLE && store_reopen(s, err) != 0) {
+		remember_failure(s, err);
+		return -1;
+	}
 	s->changes = sqlite3_total_changes64(s->db);
 	if (is_in_its_place(s, err) == 0 && store_run(s, SQL_BEGIN, err) == 0)
 		return 0;

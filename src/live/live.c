@@ -53,7 +53,9 @@ static_assert(PPM_MAX < 1 << PPM_BITS && LIVE_CUTBACK < 1 << LATCH_BITS &&
 	"weight, latch and generation fit into one word");
 
 struct live {
+	char *path;
 	struct layout *map;
+	bool is_kept; /* the map is the file's */
 };
 
 static int write_head(int fd, struct err *err)
@@ -111,13 +113,16 @@ static int make(const char *path, bool *fresh, struct err *err)
 	}
 	if (write_head(fd, err) == 0)
 		rc = publish(name, path, fresh, err);
+	int why = errno;
+
 	(void)unlink(name);
 	close(fd);
 	free(name);
+	errno = why;
 	return rc;
 }
 
-/* O_NONBLOCK, lest somebody's pipe of that name stop the start. */
+/* errno says why it failed. O_NONBLOCK, lest a pipe of that name stop the start. */
 static int open_or_make(const char *path, bool *fresh, struct err *err)
 {
 	const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK;
@@ -173,27 +178,88 @@ static int check_content(const struct layout *map, struct err *err)
 	return 0;
 }
 
+static void *map_words(int flags, int fd)
+{
+	const int rights = PROT_READ | PROT_WRITE;
+
+	return mmap(NULL, sizeof(struct layout), rights, MAP_SHARED | flags, fd, 0);
+}
+
 static int map_file(struct live *live, int fd, struct err *err)
 {
 	if (check_size(fd, err) != 0)
 		return -1;
-	void *map = mmap(
-		NULL, sizeof(struct layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *map = map_words(0, fd);
 	if (map == MAP_FAILED)
 		return err_errno(err, "cannot map");
 	live->map = map;
+	live->is_kept = true;
 	return check_content(live->map, err);
+}
+
+static void fill_head(struct layout *map)
+{
+	map->head = (struct head){ .version = VERSION, .words = LIVE_WORDS };
+	memcpy(map->head.magic, magic, sizeof(magic));
+}
+
+static int read_words(struct layout *map, int fd, struct err *err)
+{
+	if (check_size(fd, err) != 0)
+		return -1;
+	if (pread(fd, map, sizeof(*map), 0) != (ssize_t)sizeof(*map))
+		return err_errno(err, "cannot read");
+	return check_content(map, err);
+}
+
+/* What the file says, or nothing where there is none, in memory. */
+static int map_copy(struct live *live, bool *fresh, struct err *err)
+{
+	int fd = open(live->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+	void *map = map_words(MAP_ANONYMOUS, -1);
+
+	*fresh = fd == -1 && errno == ENOENT;
+	if (map == MAP_FAILED)
+		rc = err_errno(err, "cannot map");
+	else
+		live->map = map;
+	if (rc == 0 && fd != -1)
+		rc = read_words(live->map, fd, err);
+	else if (rc == 0 && *fresh)
+		fill_head(live->map);
+	else if (rc == 0)
+		rc = err_errno(err, "cannot open");
+	if (fd != -1)
+		close(fd);
+	return rc;
+}
+
+static bool is_no_room(int number)
+{
+	return number == EROFS || number == ENOSPC || number == EDQUOT ||
+	       number == EFBIG;
+}
+
+static int open_words(struct live *live, bool *fresh, struct err *err)
+{
+	int fd = open_or_make(live->path, fresh, err);
+	int rc;
+
+	if (fd == -1 && is_no_room(errno))
+		return map_copy(live, fresh, err);
+	if (fd == -1)
+		return -1;
+	rc = map_file(live, fd, err);
+	close(fd); /* the map holds the file */
+	return rc;
 }
 
 int live_open(struct live **out, const char *path, bool *fresh, struct err *err)
 {
 	struct live *live = mem_zero(sizeof(*live));
-	int fd = open_or_make(path, fresh, err);
-	int rc = fd == -1 ? -1 : map_file(live, fd, err);
 
-	if (fd != -1)
-		close(fd); /* the map holds the file */
-	if (rc != 0)
+	live->path = mem_text(path);
+	if (open_words(live, fresh, err) != 0)
 		goto fail;
 	*out = live;
 	return 0;
@@ -202,12 +268,65 @@ fail:
 	return err_wrap(err, "%s", path);
 }
 
+bool live_is_kept(const struct live *live)
+{
+	return live->is_kept;
+}
+
+/* A signal may add to the counter until the very moment of the exchange. The old words
+ * are mapped a second time, so that what came last is seen after it. */
+static int exchange(struct live *live, struct layout *file, struct err *err)
+{
+	const size_t size = sizeof(*live->map);
+	struct layout *old = mremap(live->map, 0, size, MREMAP_MAYMOVE);
+
+	if (old == MAP_FAILED)
+		return err_errno(err, "cannot map twice");
+	if (mremap(file, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, live->map) ==
+		MAP_FAILED) {
+		(void)munmap(old, size);
+		return err_errno(err, "cannot map");
+	}
+	while (live_cutback_wanted(live) < atomic_load(&old->cutback_wanted))
+		live_cutback_all(live);
+	(void)munmap(old, size);
+	return 0;
+}
+
+int live_keep(struct live *live, struct err *err)
+{
+	bool fresh;
+	int fd = open_or_make(live->path, &fresh, err);
+	struct layout *file;
+
+	if (fd == -1)
+		return err_wrap(err, "%s", live->path);
+	if (pwrite(fd, live->map, sizeof(*live->map), 0) !=
+			(ssize_t)sizeof(*live->map) ||
+		fsync(fd) == -1) {
+		(void)err_errno(err, "%s: cannot write", live->path);
+		close(fd);
+		return -1;
+	}
+	file = map_words(0, fd);
+	close(fd);
+	if (file == MAP_FAILED)
+		return err_errno(err, "%s: cannot map", live->path);
+	if (exchange(live, file, err) != 0) {
+		(void)munmap(file, sizeof(*file));
+		return err_wrap(err, "%s", live->path);
+	}
+	live->is_kept = true;
+	return 0;
+}
+
 void live_close(struct live *live)
 {
 	if (live == NULL)
 		return;
 	if (live->map != NULL)
 		munmap(live->map, sizeof(*live->map));
+	free(live->path);
 	free(live);
 }
 

@@ -216,22 +216,87 @@ Test(open, a_folder_that_is_not_there_is_an_error_that_names_it)
 	cr_assert_not_null(strstr(scene.lost.text, "No such file"));
 }
 
-Test(open, a_full_disk_at_the_start_displaces_nothing)
+/* For this process, as a full disk has it. */
+static void give_room(bool room)
 {
-	struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
-	struct rlimit all = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	struct rlimit limit = { .rlim_cur = room ? RLIM_INFINITY : 0,
+		.rlim_max = RLIM_INFINITY };
 
-	leave_a_journal_with_one_decision();
 	(void)signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
 
-	int r = scene_try_open("");
+static bool is_whole(void)
+{
+	return !scene_look().failing;
+}
 
-	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
-	cr_assert_eq(r, -1);
-	cr_assert_eq(set_aside_files(), 0);
+Test(open, without_room_what_is_kept_is_read_and_nothing_is_set_aside)
+{
 	scene_open("");
+	scene_until_committed(scene_append_with_state("checkout", 7, "{\"latch\":1}"));
+	scene_close();
+	give_room(false);
+
+	read_states();
+
 	cr_assert_eq(scene.found, JOURNAL_FOUND);
+	cr_assert(scene_look().failing);
+	cr_assert_eq(n_seen, 1);
+	cr_assert_eq(seen[0].generation, 7);
+	cr_assert_str_eq(seen_json[0], "{\"latch\":1}");
+	cr_assert_eq(set_aside_files(), 0);
+}
+
+Test(open, what_was_decided_without_room_is_written_when_there_is)
+{
+	leave_a_journal_with_one_decision();
+	give_room(false);
+	scene_open("");
+	(void)scene_append("checkout", "start_up");
+	cr_assert_eq(scene_ask("", 0, 0)->n, 1);
+	cr_assert(scene_look().failing);
+
+	give_room(true);
+
+	scene_until_committed(1);
+	scene_until(is_whole);
+	cr_assert_eq(scene_ask("", 0, 0)->n, 2);
+	cr_assert_str_eq(scene_look().trouble, "");
+	cr_assert_eq(scene_sql("SELECT count(*) FROM decision"), 2);
+}
+
+Test(open, a_first_start_without_room_keeps_its_rows_until_there_is)
+{
+	give_room(false);
+	scene_open("");
+	cr_assert_eq(scene.found, JOURNAL_FRESH);
+	(void)scene_append("checkout", "start_up");
+	cr_assert_eq(scene_ask("", 0, 0)->n, 0);
+
+	give_room(true);
+
+	scene_until_committed(1);
+	cr_assert_eq(scene_sql("SELECT count(*) FROM decision"), 1);
+}
+
+Test(open, damage_without_room_is_lost_at_once_and_set_aside_later)
+{
+	leave_a_journal_with_one_decision();
+	write_bytes(scene.path, 0, "no database at all", 18);
+	give_room(false);
+	scene_open("");
+	cr_assert_eq(scene.found, JOURNAL_LOST);
+	cr_assert_not_null(
+		strstr(scene.lost.text, "not a database"), "%s", scene.lost.text);
+	cr_assert_eq(set_aside_files(), 0);
+	(void)scene_append("checkout", "lost");
+
+	give_room(true);
+
+	scene_until_committed(1);
+	cr_assert_geq(set_aside_files(), 1);
+	cr_assert_eq(scene_sql("SELECT count(*) FROM decision"), 1);
 }
 
 /* The signals that the thread with this name blocks; 0 when there is none. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -333,6 +334,39 @@ Test(live, a_pipe_in_the_place_of_the_file_is_refused_without_waiting)
 
 	cr_expect_eq(rc, -1);
 	cr_expect_not_null(strstr(err.text, "not a regular file"), "%s", err.text);
+}
+
+/* For this process, as a full disk has it. */
+static void give_room(bool room)
+{
+	struct rlimit limit = { .rlim_cur = room ? RLIM_INFINITY : 0,
+		.rlim_max = RLIM_INFINITY };
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(live, without_room_the_words_are_in_memory_and_reach_the_file_when_there_is)
+{
+	give_room(false);
+	cr_assert(open_fresh());
+	cr_assert_not(live_is_kept(live));
+	struct live_word *w = word("checkout");
+	live_store(w, (struct live_value){ .latch = LIVE_CUTBACK, .generation = 7 });
+	live_cutback_all(live);
+	cr_assert_eq(live_keep(live, &err), -1);
+	cr_assert_eq(live_load(w).generation, 7);
+
+	give_room(true);
+	cr_assert_eq(live_keep(live, &err), 0, "%s", err.text);
+	live_store(w, (struct live_value){ .latch = LIVE_CUTBACK, .generation = 8 });
+	cr_assert(live_is_kept(live));
+	close_live();
+
+	cr_assert_not(open_fresh());
+	cr_assert_eq(live_load(word("checkout")).generation, 8);
+	cr_assert_eq(live_load(word("checkout")).latch, LIVE_CUTBACK);
+	cr_assert_eq(live_cutback_wanted(live), 1);
 }
 
 Test(live, a_folder_that_is_not_there_is_an_error_that_names_it)
