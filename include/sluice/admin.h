@@ -117,6 +117,8 @@ int admin_open(struct admin **out, struct net_loop *l, const struct config_admin
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err);
 /* Takes u over; before the first ones actors are told by number. */
 void admin_know_users(struct admin *a, struct uid_names *u);
+/* Most connections to each of its listeners. */
+void admin_bound(struct admin *a, unsigned sessions);
 void admin_close(struct admin *a);
 
 #endif

@@ -41,6 +41,9 @@ struct migration *const *snapshot_migrations(const struct snapshot *s);
 
 /* workers threads that do nothing yet. */
 struct proxy *proxy_new(unsigned workers, struct registry *r, struct stats *stats);
+/* Most descriptors for connections of clients and to servers, over all threads. Any
+ * time. */
+void proxy_bound(struct proxy *p, unsigned clients, unsigned servers);
 /* Starts the threads; they block all signals. */
 int proxy_start(struct proxy *p, struct err *err);
 /* Opens the listeners that s has and the running one has not (all sockets, before

@@ -171,6 +171,12 @@ void admin_know_users(struct admin *a, struct uid_names *u)
 	a->api.users = u;
 }
 
+void admin_bound(struct admin *a, unsigned sessions)
+{
+	a->local.max = sessions;
+	a->tcp.max = sessions;
+}
+
 void admin_close(struct admin *a)
 {
 	if (a == NULL)

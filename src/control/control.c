@@ -83,8 +83,10 @@ static int open_traffic(struct control *c, struct err *err)
 		return -1;
 	snapshot_bind(c->snapshot, c->registry);
 	c->proxy = proxy_new(workers, c->registry, c->stats);
-	if (proxy_start(c->proxy, err) != 0 ||
-		proxy_publish(c->proxy, c->snapshot, err) != 0)
+	if (proxy_start(c->proxy, err) != 0)
+		return -1;
+	descriptors_share(c);
+	if (proxy_publish(c->proxy, c->snapshot, err) != 0)
 		return -1;
 	tracks_follow(c);
 	c->health = health_new(c->loop, &owner);
@@ -148,7 +150,8 @@ static int open_all(struct control *c, struct loaded *l, struct err *err)
 	l->snapshot = NULL;
 	c->config = snapshot_config(c->snapshot);
 	c->file = mem_text(c->config->file);
-	if (open_state(c, c->config, err) != 0)
+	if (descriptors_check(c->config, err) != 0 ||
+		open_state(c, c->config, err) != 0)
 		return -1;
 	admin_know_users(c->admin, l->users);
 	l->users = NULL;

@@ -143,6 +143,23 @@ void loader_free(struct loader *l);
 void loader_ask(struct loader *l);
 bool loader_is_idle(const struct loader *l);
 
+/* --- descriptors.c: who may have how many -------------------------------- */
+
+struct descriptors {
+	unsigned limit;
+	unsigned own, journal, health; /* health: connections at once */
+	unsigned sessions;             /* of each of admin's listeners */
+	unsigned clients, servers;     /* of all data threads */
+};
+
+/* Pure. -1: so few are not enough. */
+int descriptors_plan(
+	struct descriptors *d, unsigned limit, const struct config *c, struct err *err);
+/* Whether the process has enough for c. */
+int descriptors_check(const struct config *c, struct err *err);
+/* Bounds everything that opens descriptors by c->config. */
+void descriptors_share(struct control *c);
+
 /* --- check.c: problems told to people ------------------------------------ */
 
 void check_print(const struct config_problems *p);

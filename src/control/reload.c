@@ -56,7 +56,8 @@ static int publish(struct control *c, struct snapshot *s, struct err *err)
 {
 	const struct config *config = snapshot_config(s);
 
-	if (control_store_words(c, config, err) != 0)
+	if (descriptors_check(config, err) != 0 ||
+		control_store_words(c, config, err) != 0)
 		return -1;
 	snapshot_bind(s, c->registry);
 	if (admin_configure(c->admin, &config->admin, err) != 0)
@@ -79,6 +80,7 @@ static void take_over(struct control *c, struct loaded *l)
 	c->config = snapshot_config(s);
 	log_setup((enum log_level)c->config->log_level,
 		(enum log_format)c->config->log_format);
+	descriptors_share(c);
 	tracks_follow(c);
 	health_update(c->health, snapshot_pools(s), c->config->n_pools);
 	journal_configure(c->journal, &c->config->journal);

@@ -26,6 +26,7 @@ enum {
 
 struct net_acceptor {
 	ev_io io;
+	struct link link; /* in loop's full */
 	struct net_loop *loop;
 	struct net_accept to;
 	struct net_timer pause, retire; /* a pause is one of a retiring listener too */
@@ -38,7 +39,18 @@ static void on_pause_over(void *arg)
 {
 	struct net_acceptor *a = arg;
 
+	list_remove(&a->link);
 	ev_io_start(a->loop->ev, &a->io);
+}
+
+void acceptors_resume(struct net_loop *l)
+{
+	LIST_EACH (&l->full, it, next) {
+		struct net_acceptor *a = LIST_ENTRY(it, struct net_acceptor, link);
+
+		net_timer_stop(&a->pause);
+		on_pause_over(a);
+	}
 }
 
 static void begin(struct net_acceptor *a, struct net_conn *c, struct net_tls *tls)
@@ -78,6 +90,7 @@ void net_acceptor_adopt(
 		return;
 	}
 	c->accepted = true;
+	loop_count(a->loop, true, 1);
 	c->admission = (uint8_t)admission;
 	if (admission & NET_ADMIT_PROXIED)
 		begin_with_header(c, tls);
@@ -110,14 +123,38 @@ static void pause_for(struct net_acceptor *a, int error)
 	net_timer_set(&a->pause, PAUSE_MS);
 }
 
+/* The queue of the kernel keeps what comes, until a descriptor is free. A retiring
+ * listener has no time for that. */
+static void wait_for_room(struct net_acceptor *a)
+{
+	ev_io_stop(a->loop->ev, &a->io);
+	list_remove(&a->link);
+	list_push(&a->loop->full, &a->link);
+	net_timer_set(&a->pause, PAUSE_MS); /* others may be idle by then */
+	if (a->to.on_pause != NULL)
+		a->to.on_pause(a->to.arg);
+}
+
+static bool has_room(struct net_acceptor *a)
+{
+	if (!loop_is_full(a->loop) || a->on_gone != NULL)
+		return true;
+	return a->to.make_room != NULL && a->to.make_room(a->to.arg);
+}
+
 /* False when the queue is empty or must wait. */
 static bool accept_one(struct net_acceptor *a)
 {
 	struct sockaddr_storage peer = { .ss_family = AF_UNIX };
 	socklen_t len = sizeof(peer);
-	int fd = accept4(
-		a->io.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
+	if (!has_room(a)) {
+		wait_for_room(a);
+		return false;
+	}
+	fd = accept4(
+		a->io.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1) {
 		take(a, fd, (struct sockaddr *)&peer);
 		return true;
@@ -151,6 +188,7 @@ void net_acceptor_free(struct net_acceptor *a)
 	if (a == NULL)
 		return;
 	ev_io_stop(a->loop->ev, &a->io);
+	list_remove(&a->link);
 	net_timer_stop(&a->pause);
 	net_timer_stop(&a->retire);
 	close(a->io.fd);
@@ -177,6 +215,7 @@ struct net_acceptor *net_acceptor_new(
 
 	a->loop = l;
 	a->to = *to;
+	list_init(&a->link);
 	net_timer_init(&a->pause, l, on_pause_over, a);
 	net_timer_init(&a->retire, l, on_retired, a);
 	ev_io_init(&a->io, on_acceptable, fd, EV_READ);

@@ -393,6 +393,7 @@ static void close_now(struct net_conn *c, bool goodbye)
 	if (c->accepted)
 		free(c->told_local);
 	close(c->io.fd);
+	loop_count(c->loop, c->accepted, -1);
 	loop_bury(c);
 }
 

@@ -131,9 +131,12 @@ static void keep_prefix(struct net_conn *c, struct span prefix)
 struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 	socklen_t len, const struct net_target *target)
 {
-	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct net_conn *c;
+	int fd;
 
+	if (!net_loop_may_open(l))
+		return NULL;
+	fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return NULL;
 	c = conn_new(l, fd, sa);
@@ -141,6 +144,7 @@ struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 		close(fd);
 		return NULL;
 	}
+	loop_count(l, false, 1);
 	c->owner = target->owner;
 	keep_prefix(c, target->prefix);
 	/* Before clients in each turn: what a server has said, or that it has closed,

@@ -89,6 +89,38 @@ void net_task_cancel(struct net_task *t)
 	list_remove(&t->link);
 }
 
+void net_loop_bound(struct net_loop *l, struct net_bounds b)
+{
+	atomic_store_explicit(&l->max_accepted, b.accepted, memory_order_relaxed);
+	atomic_store_explicit(&l->max_opened, b.opened, memory_order_relaxed);
+}
+
+static bool is_at(const _Atomic unsigned *bound, unsigned n)
+{
+	unsigned max = atomic_load_explicit(bound, memory_order_relaxed);
+
+	return max > 0 && n >= max;
+}
+
+bool net_loop_may_open(const struct net_loop *l)
+{
+	return !is_at(&l->max_opened, l->n_opened);
+}
+
+bool loop_is_full(const struct net_loop *l)
+{
+	return is_at(&l->max_accepted, l->n_accepted);
+}
+
+void loop_count(struct net_loop *l, bool accepted, int delta)
+{
+	unsigned *n = accepted ? &l->n_accepted : &l->n_opened;
+
+	*n += (unsigned)delta;
+	if (accepted && delta < 0 && !list_empty(&l->full) && !loop_is_full(l))
+		acceptors_resume(l);
+}
+
 /* Releases c's memory when the current events are over. */
 void loop_bury(struct net_conn *c)
 {
@@ -107,6 +139,7 @@ struct net_loop *net_loop_new(size_t user_bytes)
 	list_init(&l->closed);
 	list_init(&l->lingering);
 	list_init(&l->tasks);
+	list_init(&l->full);
 	buf_pool_init(&l->bufs, 0);
 	slab_init(&l->conns, sizeof(struct net_conn) + user_bytes, 0, KEEP_CONNS);
 	timers_init(l);

@@ -47,6 +47,9 @@ struct net_loop {
 	struct resolver *resolver; /* made with the first name */
 	struct ends *ends;         /* made with the first connection that is watched */
 	size_t user_bytes;
+	_Atomic unsigned max_accepted, max_opened; /* 0: no bound */
+	unsigned n_accepted, n_opened;
+	struct link full; /* acceptors that wait for n_accepted to fall */
 };
 
 enum conn_state {
@@ -95,11 +98,16 @@ struct net_conn {
 static_assert(sizeof(struct net_conn) <= 160, "an idle client costs no more");
 
 /* loop.c */
+void loop_count(struct net_loop *l, bool accepted, int delta);
+bool loop_is_full(const struct net_loop *l); /* of accepted connections */
 void loop_bury(struct net_conn *c);
 
 /* timer.c */
 void timers_init(struct net_loop *l);
 void timers_fini(struct net_loop *l);
+
+/* accept.c */
+void acceptors_resume(struct net_loop *l); /* those in l->full */
 
 /* ends.c */
 void ends_free(struct ends *e);

@@ -163,3 +163,27 @@ bool net_timer_is_set(const struct net_timer *t)
 {
 	return !list_empty(&t->link);
 }
+
+void *net_timer_oldest(const struct net_loop *l, uint32_t ms, void (*on_due)(void *),
+	uint32_t min_age_ms)
+{
+	/* Due so early, the timer was set that long ago. */
+	const uint64_t due_ns =
+		l->now_ns + (uint64_t)ms * NS_PER_MS - (uint64_t)min_age_ms * NS_PER_MS;
+
+	for (unsigned i = 0; i < l->timers.n_rows; i++) {
+		const struct timer_row *row = &l->timers.row[i];
+
+		if (row->ms != ms)
+			continue;
+		LIST_EACH (&row->timers, it, next) {
+			struct net_timer *t = LIST_ENTRY(it, struct net_timer, link);
+
+			if (t->due_ns > due_ns)
+				return NULL;
+			if (t->on_due == on_due)
+				return t->arg;
+		}
+	}
+	return NULL;
+}

@@ -136,6 +136,8 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index);
 int proxy_thread_start(struct thread *t, struct err *err);
 void proxy_thread_fini(struct thread *t);
 const struct config *thread_config(const struct thread *t);
+/* Kept connections to servers, so that new ones find a descriptor. */
+void thread_close_idle(struct thread *t);
 void thread_release_use(struct thread *t, struct use *u);
 void thread_count(struct thread *t, enum stats_item which, int64_t delta);
 void thread_await(struct thread *t, struct link *l);

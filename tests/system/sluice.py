@@ -41,6 +41,7 @@ class Sluice:
         self.log_path = self.folder / "log"
         self.process = None
         self.environment = {}
+        self.wrapper = []  # a command before sluice's own, such as prlimit
         self.expects_report = False
 
     def _defaults(self, certs, pools, migrations):
@@ -74,7 +75,7 @@ class Sluice:
         """Starts with the file as it is."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*SLUICE_COMMAND, "--config", str(self.config_path)],
+                [*self.wrapper, *SLUICE_COMMAND, "--config", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**SANITIZER_OPTIONS, **os.environ, **self.environment},
                 preexec_fn=process.die_with_parent)

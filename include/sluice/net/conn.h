@@ -49,6 +49,11 @@ struct net_accept {
 	struct net_tls *(*tls)(void *arg); /* borrowed; may be NULL or return NULL */
 	/* Asked before any memory is taken: enum net_admission. May be NULL. */
 	unsigned (*admit)(void *arg, const struct sockaddr *peer);
+	/* Asked before accept when all descriptors for accepted connections are in use:
+	 * closes one of them and says true, or accepting waits. May be NULL. */
+	bool (*make_room)(void *arg);
+	/* Accepting waits for a descriptor. May be NULL. */
+	void (*on_pause)(void *arg);
 	/* Asked next; true: somebody else has taken fd over. May be NULL. */
 	bool (*elsewhere)(
 		void *arg, int fd, const struct sockaddr *peer, unsigned admission);

@@ -31,6 +31,14 @@ struct buf_pool *net_loop_bufs(struct net_loop *l);
 /* Frees what it keeps for others and nobody needed since the last time: the bytes. */
 size_t net_loop_trim(struct net_loop *l);
 
+/* Most descriptors for connections that are accepted and that are opened; 0: as many as
+ * the system gives. Any thread; holds from the next one on. */
+struct net_bounds {
+	unsigned accepted, opened;
+};
+void net_loop_bound(struct net_loop *l, struct net_bounds bounds);
+bool net_loop_may_open(const struct net_loop *l); /* one more by net_connect */
+
 /* --- timers: one list for each duration, no heap ------------------------ */
 
 struct net_timer {
@@ -48,6 +56,10 @@ void net_timer_init(
 void net_timer_set(struct net_timer *t, uint32_t ms);
 void net_timer_stop(struct net_timer *t);
 bool net_timer_is_set(const struct net_timer *t);
+/* The arg of the timer of that duration and function that was set first, at least so
+ * long ago; NULL: there is none. */
+void *net_timer_oldest(const struct net_loop *l, uint32_t ms, void (*on_due)(void *),
+	uint32_t min_age_ms);
 
 /* --- tasks: what many events of one turn ask for, done once ------------ */
 

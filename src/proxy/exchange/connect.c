@@ -218,6 +218,8 @@ struct net_conn *upstream_dial(struct exchange *r, struct net_owner owner)
 		return NULL;
 	if (target.tls != NULL)
 		target.server_name = server_name(r);
+	if (!net_loop_may_open(r->thread->loop))
+		thread_close_idle(r->thread);
 	thread_count(r->thread, STAT_UPSTREAM_CONNECTS, 1);
 	server_note_connect(r->server, r->thread->index);
 	return net_connect(r->thread->loop, (const struct sockaddr *)&sa, len, &target);

@@ -17,6 +17,7 @@
 enum {
 	REQUESTS_A_TURN = 16,
 	DISMISS_MS = 1000, /* for a first request that is on its way */
+	IDLE_AGE_MS = 500, /* so long at least before it makes room for another one */
 };
 
 /* Returns where it ends. */
@@ -310,6 +311,20 @@ static void on_timer(void *arg)
 		client_close(c);
 	else
 		client_linger(c);
+}
+
+bool client_close_idle(struct thread *t)
+{
+	struct client *c = net_timer_oldest(t->loop,
+		thread_config(t)->timeouts.client_idle_ms, on_timer, IDLE_AGE_MS);
+
+	/* An HTTP/2 session with streams has its timer elsewhere, a first request's head
+	 * that is half there is the exchange's. */
+	if (c == NULL || c->exchange != NULL || c->tunnel != NULL)
+		return false;
+	client_close(c);
+	thread_count(t, STAT_LIMIT_IDLE_CLOSED, 1);
+	return true;
 }
 
 void client_dismiss(struct client *c)

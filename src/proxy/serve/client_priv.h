@@ -46,6 +46,8 @@ void client_accept(
 	struct thread *t, struct net_conn *c, const struct config_listener *l);
 /* Begins the next request, if bytes or an event are there. */
 void client_next(struct client *c);
+/* The one that has waited longest for a request; false: none has waited long. */
+bool client_close_idle(struct thread *t);
 void client_dismiss(struct client *c); /* after what it has asked for already */
 void client_close(struct client *c);   /* at once, politely */
 void client_linger(struct client *c);  /* after the last answer */

@@ -26,6 +26,14 @@ struct proxy *proxy_new(unsigned workers, struct registry *r, struct stats *stat
 	return p;
 }
 
+void proxy_bound(struct proxy *p, unsigned clients, unsigned servers)
+{
+	const struct net_bounds each = { clients / p->n, servers / p->n };
+
+	for (unsigned i = 0; i < p->n; i++)
+		net_loop_bound(p->thread[i].loop, each);
+}
+
 int proxy_start(struct proxy *p, struct err *err)
 {
 	for (unsigned i = 0; i < p->n; i++) {

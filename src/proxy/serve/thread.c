@@ -43,9 +43,6 @@ void thread_count(struct thread *t, enum stats_item which, int64_t delta)
 	stats_add(t->proxy->stats, t->index, which, delta);
 }
 
-/* --- doors --------------------------------------------------------------------------
- */
-
 static struct net_tls *door_tls(void *arg)
 {
 	return ((struct door *)arg)->tls;
@@ -96,6 +93,16 @@ static unsigned door_admit(void *arg, const struct sockaddr *peer)
 		return NET_ADMIT | NET_ADMIT_PROXIED;
 	thread_count(t, STAT_PROXY_UNTRUSTED, 1);
 	return NET_REFUSE;
+}
+
+static bool door_make_room(void *arg)
+{
+	return client_close_idle(((struct door *)arg)->thread);
+}
+
+static void door_paused(void *arg)
+{
+	thread_count(((struct door *)arg)->thread, STAT_LIMIT_ACCEPT_PAUSED, 1);
 }
 
 static void door_lost(void *arg, const struct sockaddr *peer, unsigned admission)
@@ -154,6 +161,8 @@ static struct door *door_open(struct thread *t, struct sockets *s)
 		.on_accept = door_accept,
 		.tls = door_tls,
 		.admit = door_admit,
+		.make_room = door_make_room,
+		.on_pause = door_paused,
 		.elsewhere = door_elsewhere,
 		.on_lost = door_lost,
 		.arg = d,
@@ -229,9 +238,6 @@ static void sync_doors(struct thread *t)
 	}
 }
 
-/* --- snapshots
- * -------------------------------------------------------------------------- */
-
 static void close_idle(struct thread *t, const struct snapshot *s, bool all)
 {
 	for (size_t i = 0; i < s->n_pools; i++) {
@@ -239,6 +245,11 @@ static void close_idle(struct thread *t, const struct snapshot *s, bool all)
 			server_close_idle(pool_server(s->pool[i], k), t->index, all);
 	}
 	upstream_sessions_sweep(t);
+}
+
+void thread_close_idle(struct thread *t)
+{
+	close_idle(t, t->current->snapshot, true);
 }
 
 static void use_free(struct thread *t, struct use *u)
@@ -270,9 +281,6 @@ static void adopt(struct thread *t, struct snapshot *s)
 	if (old->users == 0)
 		use_free(t, old);
 }
-
-/* --- the lists of exchanges that somebody has to look at
- * ------------------------------ */
 
 static void on_late(void *arg)
 {
@@ -353,9 +361,6 @@ void thread_queue(struct thread *t, struct link *l)
 			net_ticker_new(t->loop, QUEUE_MS, NET_LAST, on_queue, t);
 }
 
-/* --- what control asks
- * --------------------------------------------------------------------- */
-
 static void begin_drain(struct thread *t)
 {
 	t->draining = true;
@@ -391,10 +396,6 @@ static void on_wake(void *arg)
 		t->draining && list_empty(&t->clients) && list_empty(&t->acceptors),
 		memory_order_release);
 }
-
-/* --- life
- * -----------------------------------------------------------------------------------
- */
 
 static size_t user_bytes(void)
 {

@@ -1,0 +1,97 @@
+"""A process that has no descriptor or memory left for clients still obeys its operator."""
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+import settings
+from waiting import wait_for
+
+
+@pytest.fixture
+def full(origins, sluice):
+    """full(prlimit's option): a sluice with so much and no more."""
+    servers = origins(legacy=1, new=1)
+
+    def make(*limits, **changes):
+        instance = sluice({"legacy": servers["legacy"], "new": servers["new"]},
+                          {"api": settings.migration(50)}, **changes)
+        instance.wrapper = ["prlimit", *limits]
+        instance.origins = servers
+        return instance
+
+    return make
+
+
+@contextlib.contextmanager
+def idle_clients(sluice, n):
+    """n connections that have asked for nothing."""
+    host, port = str(sluice.plain).rsplit(":", 1)
+    with contextlib.ExitStack() as stack:
+        def one():
+            s = stack.enter_context(socket.socket())
+            s.settimeout(10)
+            s.connect((host, int(port)))
+            return s
+
+        yield [one() for _ in range(n)]
+
+
+def new_served_after_cutback(sluice):
+    """Cuts back; how many requests new then got, while others go on."""
+    begin = time.monotonic()
+    sluice.ctl("cutback", "api")
+    took = time.monotonic() - begin
+    before = sluice.origins.total("requests", "new")
+    wait_for(lambda: sluice.get(tls=False).status == 200, 10, "traffic goes on")
+    for _ in range(20):
+        assert sluice.get(tls=False).status == 200
+    print(f"cutback took {took * 1000:.0f} ms")
+    return sluice.origins.total("requests", "new") - before
+
+
+def test_three_hundred_clients_and_so_few_descriptors(full):
+    sluice = full("--nofile=120").start()
+    sluice.origins.calm()
+
+    with idle_clients(sluice, 300):
+        assert "api" in sluice.ctl("status")
+        assert sluice.get(tls=False).status == 200, "an idle one makes room"
+        assert new_served_after_cutback(sluice) == 0
+        metrics = sluice.metrics()
+        assert metrics["sluice_limit_idle_closed_total"] > 0
+        assert metrics["sluice_limit_accept_paused_total"] > 0
+        assert sluice.fds() < 120
+
+    assert "cannot accept" not in sluice.log(), "the system never had to say no"
+
+
+def test_busy_clients_are_not_closed_for_others(full):
+    sluice = full("--nofile=120").start()
+    sluice.origins.tell(delay_ms=1000)
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(sluice.client(tls=False)) for _ in range(8)]
+        for client in busy:
+            client.send("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        with idle_clients(sluice, 200):
+            assert [client.read_response().status for client in busy] == [200] * 8
+
+
+def test_too_few_are_refused_in_a_sentence(full):
+    sluice = full("--nofile=19")
+
+    sluice.start(ready=False)
+
+    assert sluice.process.wait(20) == 1
+    sluice.process = None
+    assert "19 descriptors" in sluice.log()
+    assert "LimitNOFILE=" in sluice.log()
+
+
+def test_who_may_have_how_many_is_logged(full):
+    sluice = full("--nofile=120").start()
+
+    assert "descriptors limit=120 clients=" in sluice.log()
