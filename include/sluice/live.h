@@ -6,8 +6,9 @@
  * process the moment it takes effect. One writer (control), besides
  * cutback_all, to which a signal handler adds; any thread reads, lock-free.
  *
- * A word is never given to another name while the file lives; a migration
- * that leaves the configuration keeps its word, and finds it when it comes back.
+ * A migration that leaves the configuration keeps its word, and finds it when it
+ * comes back. When all are taken, words that are not latched and that nothing needs are
+ * given back for other names; a latched one never is.
  */
 #ifndef SLUICE_LIVE_H
 #define SLUICE_LIVE_H
@@ -53,6 +54,11 @@ int live_keep(struct live *live, struct err *err) MUST_USE;
 /* NULL when name has none and add is false, or all LIVE_WORDS are taken; and for
  * a name that is empty or does not fit into LIVE_NAME_SIZE with its NUL. */
 struct live_word *live_find(struct live *live, const char *name, bool add);
+
+/* Frees the words that are not latched and that are not needed; how many. A word that a
+ * thread may still read is needed. */
+size_t live_give_back(struct live *live,
+	bool (*is_needed)(void *arg, const struct live_word *w), void *arg);
 
 void live_store(struct live_word *w, struct live_value value);
 struct live_value live_load(const struct live_word *w);

@@ -178,7 +178,7 @@ void control_store_close(struct control *c);
 bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged);
 void shelf_put(struct control *c, const char *name, const struct memory *m);
 void shelf_cutback(struct control *c);
-/* A word in the live file for each migration; those are never given back. */
+/* A word in the live file for each migration; former names give theirs back when all are taken. */
 int control_store_words(
 	struct control *c, const struct config *config, struct err *err);
 

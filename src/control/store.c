@@ -12,6 +12,7 @@
 #include "sluice/base/clock.h"
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/pool/pool.h"
 
 #include "control_priv.h"
 
@@ -214,13 +215,58 @@ int control_store_open(
 	return 0;
 }
 
-int control_store_words(struct control *c, const struct config *config, struct err *err)
+static bool has_name(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_migrations; i++) {
-		if (!live_find(c->live, config->migrations[i].name, true))
+		if (strcmp(config->migrations[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct keeper {
+	struct control *c;
+	const struct config *config; /* that is about to hold */
+};
+
+/* A word may go when the journal knows all that it says: a migration that comes back is
+ * then as it was. */
+static bool is_needed(void *arg, const struct live_word *w)
+{
+	const struct keeper *k = arg;
+	struct shelved *s = shelf_find(k->c, w->name);
+	uint64_t generation = live_load(w).generation;
+
+	if (has_name(k->config, w->name) ||
+		registry_has_migration(k->c->registry, w->name))
+		return true;
+	if (!s)
+		return generation > 0;
+	return s->damaged || shift_is_latched(s->m.state.phase) ||
+	       k->c->journal_status.failing || generation > s->m.generation;
+}
+
+static bool has_word(struct keeper *k, const char *name)
+{
+	if (live_find(k->c->live, name, true))
+		return true;
+
+	size_t n = live_give_back(k->c->live, is_needed, k);
+
+	log_info("names of former migrations given back", "words=%zu", n);
+	return live_find(k->c->live, name, true);
+}
+
+int control_store_words(struct control *c, const struct config *config, struct err *err)
+{
+	struct keeper k = { .c = c, .config = config };
+
+	for (size_t i = 0; i < config->n_migrations; i++) {
+		if (!has_word(&k, config->migrations[i].name))
 			return err_set(err, ERR_CONFIG,
-				"migration %s: %d names of migrations have been used, "
-				"no more fit into %s-live; use one of them again",
+				"migration %s: %d names of migrations are in use or "
+				"latched, no more fit into %s-live; resume those that "
+				"are over",
 				config->migrations[i].name, LIVE_WORDS,
 				config->journal.path);
 	}

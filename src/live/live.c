@@ -349,19 +349,35 @@ static struct live_word *take_slot(struct live_word *w, const char *name)
 
 struct live_word *live_find(struct live *live, const char *name, bool add)
 {
+	struct live_word *gap = NULL;
+
 	if (name[0] == '\0' || strlen(name) >= LIVE_NAME_SIZE)
 		return NULL;
-
-	/* Slots fill in order and are never given back. */
 	for (size_t i = 0; i < LIVE_WORDS; i++) {
 		struct live_word *w = &live->map->word[i];
 
-		if (is_free(w))
-			return add ? take_slot(w, name) : NULL;
-		if (strcmp(w->name, name) == 0)
+		if (!is_free(w) && strcmp(w->name, name) == 0)
 			return w;
+		if (!gap && is_free(w))
+			gap = w;
 	}
-	return NULL;
+	return add && gap ? take_slot(gap, name) : NULL;
+}
+
+size_t live_give_back(struct live *live,
+	bool (*is_needed)(void *arg, const struct live_word *w), void *arg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < LIVE_WORDS; i++) {
+		struct live_word *w = &live->map->word[i];
+
+		if (is_free(w) || live_load(w).latch != LIVE_OPEN || is_needed(arg, w))
+			continue;
+		__atomic_store_n(&w->name[0], '\0', __ATOMIC_RELEASE);
+		n++;
+	}
+	return n;
 }
 
 void live_store(struct live_word *w, struct live_value value)

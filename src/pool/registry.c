@@ -201,6 +201,15 @@ struct migration *registry_migration(struct registry *r, const char *name)
 	return m;
 }
 
+bool registry_has_migration(const struct registry *r, const char *name)
+{
+	LIST_EACH (&r->migrations, it, next) {
+		if (strcmp(LIST_ENTRY(it, struct migration, link)->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void migration_unref(struct registry *r, struct migration *m)
 {
 	(void)r;

@@ -32,6 +32,8 @@ struct server *registry_server(
 	struct registry *r, const char *pool, const struct config_server *c);
 struct migration *registry_migration(struct registry *r, const char *name);
 void registry_sweep(struct registry *r);
+/* Whether a snapshot, perhaps an old one, still names that migration. */
+bool registry_has_migration(const struct registry *r, const char *name);
 /* The servers of these pools are the ones that count from now, in the manner of these
  * pools; all others retire: nobody keeps connections to them any more. */
 void registry_commit(struct registry *r, struct pool *const *pools, size_t n);

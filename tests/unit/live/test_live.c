@@ -255,6 +255,32 @@ Test(live, when_all_words_are_taken_no_name_gets_that_of_another)
 	cr_expect_eq(share("migration-1023"), 1023);
 }
 
+static bool is_the_first(void *arg, const struct live_word *w)
+{
+	(void)arg;
+	return strcmp(w->name, "migration-0") == 0;
+}
+
+Test(live, a_word_that_nothing_needs_is_given_back_and_a_latched_one_is_not)
+{
+	open_fresh();
+	char name[LIVE_NAME_SIZE];
+	for (int i = 0; i < LIVE_WORDS; i++) {
+		(void)snprintf(name, sizeof(name), "migration-%d", i);
+		store(name, 300000, i == 7 ? LIVE_REVERTED : LIVE_OPEN, 5);
+	}
+
+	size_t given = live_give_back(live, is_the_first, NULL);
+	struct live_word *w = live_find(live, "one-too-many", true);
+
+	cr_expect_eq(given, LIVE_WORDS - 2);
+	cr_assert_not_null(w);
+	cr_expect_eq(live_load(w).generation, 0, "nothing of the former name is left");
+	cr_expect_eq(live_load(word("migration-7")).latch, LIVE_REVERTED);
+	cr_expect_eq(live_load(word("migration-0")).new_ppm, 300000);
+	cr_expect_null(live_find(live, "migration-1", false));
+}
+
 Test(live, a_word_has_a_cache_line_of_its_own)
 {
 	open_fresh();
