@@ -108,8 +108,6 @@ static struct choice choose(struct pool *p, const struct pool_wish *wish, bool a
 		if (fit == FIT)
 			weigh(p, i, turns, &c);
 	}
-	if (c.found)
-		c.best = turn_take(p, wish->thread);
 	return c;
 }
 
@@ -148,22 +146,6 @@ static bool take(const struct pool *p, size_t i, unsigned thread)
 	return false;
 }
 
-bool pool_queue_enter(struct pool *p)
-{
-	uint32_t before =
-		atomic_fetch_add_explicit(&p->waiting, 1, memory_order_relaxed);
-
-	if (p->config->max_pending == 0 || before < p->config->max_pending)
-		return true;
-	pool_queue_leave(p);
-	return false;
-}
-
-void pool_queue_leave(struct pool *p)
-{
-	atomic_fetch_sub_explicit(&p->waiting, 1, memory_order_relaxed);
-}
-
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss)
 {
@@ -180,6 +162,11 @@ struct server *pool_pick(
 		*miss = c.busy ? POOL_ALL_BUSY : POOL_NONE_USABLE;
 		return NULL;
 	}
+	if (!wish->has_waited && pool_is_awaited(p)) {
+		*miss = POOL_ALL_BUSY; /* first come, first served */
+		return NULL;
+	}
+	c.best = turn_take(p, wish->thread);
 	if (!take(p, c.best, wish->thread)) {
 		*miss = POOL_ALL_BUSY;
 		return NULL;

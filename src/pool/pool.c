@@ -71,6 +71,7 @@ void pool_bind(struct pool *p, struct registry *r)
 	const struct config_pool *c = p->config;
 
 	p->registry = r;
+	p->group = registry_group(r, c->name);
 	p->n = c->n_servers;
 	p->server = mem_zero(p->n * sizeof(struct server *));
 	for (size_t i = 0; i < p->n; i++)

@@ -12,6 +12,7 @@
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
 #include "sluice/pool/server.h"
+#include "sluice/pool/wait.h"
 #include "sluice/shift.h"
 
 enum { CACHE_LINE = 64 };
@@ -30,9 +31,23 @@ bool budget_spend(struct budget *b, uint64_t now_ns);
 
 /* --- servers ------------------------------------------------------------------- */
 
+struct group_cell { /* one data thread's waiters; it alone touches the lists */
+	_Alignas(CACHE_LINE) struct link waiters;
+	struct link of_thread; /* in the registry's waited[], while there are some */
+	struct group *group;
+	_Atomic uint64_t first; /* the lowest ticket; 0: nobody waits */
+	_Atomic bool called;    /* a server was given back for one of these */
+};
+
 /* What the servers of one pool name share over all snapshots. */
 struct group {
 	char name[CONFIG_NAME_SIZE];
+	struct registry *registry;
+	_Atomic bool limited; /* it or a server of it has a limit of requests */
+	_Atomic uint32_t n_waiting;
+	_Atomic uint64_t tickets;
+	unsigned threads;
+	struct group_cell *cell;
 	_Atomic uint32_t n_ejected, max_ejected, eject_failures;
 	_Atomic bool checked; /* active checks bring its servers back */
 };
@@ -102,6 +117,7 @@ struct pool_cell { /* one data thread's */
 struct pool {
 	const struct config_pool *config;
 	struct registry *registry;
+	struct group *group;
 	struct net_tls *tls, *check_tls;
 	uint64_t manner;
 	_Atomic uint32_t waiting; /* exchanges, in all threads */
@@ -154,8 +170,16 @@ void migration_free(struct migration *m);
 
 /* --- the registry --------------------------------------------------------------- */
 
+/* wait.c: after a server of g was given back by this thread. */
+void group_call(struct group *g, unsigned from);
+/* registry.c */
+struct group *registry_group(struct registry *r, const char *name);
+
 struct registry {
 	unsigned threads;
+	struct link *waited; /* struct group_cell, for each thread */
+	void (*on_room)(void *arg, unsigned from, unsigned thread);
+	void *on_room_arg;
 	struct live *live;
 	uint64_t next_id, serial;
 	struct link servers, migrations;

@@ -25,6 +25,9 @@ struct registry *registry_new(unsigned threads, struct live *live)
 
 	assert(threads > 0 && threads <= CONFIG_MAX_WORKERS);
 	r->threads = threads;
+	r->waited = mem_zero(threads * sizeof(struct link));
+	for (unsigned i = 0; i < threads; i++)
+		list_init(&r->waited[i]);
 	r->live = live;
 	list_init(&r->servers);
 	list_init(&r->migrations);
@@ -43,9 +46,12 @@ void registry_free(struct registry *r)
 		list_remove(it);
 		server_free(s);
 	}
-	for (size_t i = 0; i < r->n_groups; i++)
+	for (size_t i = 0; i < r->n_groups; i++) {
+		free(r->group[i]->cell);
 		free(r->group[i]);
+	}
 	free(r->group);
+	free(r->waited);
 	hash_table_free(r->by_address);
 	hash_table_free(r->groups);
 	free(r);
@@ -61,7 +67,7 @@ struct live *registry_live(const struct registry *r)
 	return r->live;
 }
 
-static struct group *group_of(struct registry *r, const char *name)
+struct group *registry_group(struct registry *r, const char *name)
 {
 	struct group *g = hash_table_get(r->groups, span_of(name));
 
@@ -69,6 +75,14 @@ static struct group *group_of(struct registry *r, const char *name)
 		return g;
 	g = mem_zero(sizeof(*g));
 	snprintf(g->name, sizeof(g->name), "%s", name);
+	g->registry = r;
+	g->threads = r->threads;
+	g->cell = mem_zero(r->threads * sizeof(struct group_cell));
+	for (unsigned i = 0; i < r->threads; i++) {
+		list_init(&g->cell[i].waiters);
+		list_init(&g->cell[i].of_thread);
+		g->cell[i].group = g;
+	}
 	(void)hash_table_put(r->groups, span_of(g->name), g);
 	r->group = mem_grow(r->group, (r->n_groups + 1) * sizeof(*r->group));
 	r->group[r->n_groups++] = g;
@@ -100,7 +114,7 @@ struct server *registry_server(
 	struct server *s = find(r, pool, c->address.text);
 
 	if (s == NULL) {
-		s = server_new(group_of(r, pool), c, r->threads);
+		s = server_new(registry_group(r, pool), c, r->threads);
 		s->id = ++r->next_id;
 		enter(r, s);
 	}
@@ -108,12 +122,21 @@ struct server *registry_server(
 	return s;
 }
 
+static bool is_limited(const struct config_pool *c)
+{
+	bool limited = c->max_requests > 0;
+
+	for (size_t i = 0; i < c->n_servers; i++)
+		limited |= c->servers[i].max_requests > 0;
+	return limited;
+}
+
 void registry_commit(struct registry *r, struct pool *const *pools, size_t n)
 {
 	r->serial++;
 	for (size_t i = 0; i < n; i++) {
 		const struct config_pool *c = pools[i]->config;
-		struct group *g = group_of(r, c->name);
+		struct group *g = registry_group(r, c->name);
 		uint64_t max = (uint64_t)pools[i]->n * c->eject_max_ppm / PPM;
 
 		if (pools[i]->n == 1)
@@ -121,6 +144,8 @@ void registry_commit(struct registry *r, struct pool *const *pools, size_t n)
 		atomic_store(&g->max_ejected, (uint32_t)max);
 		atomic_store(&g->eject_failures, c->eject_failures);
 		atomic_store(&g->checked, c->health.type != CONFIG_HEALTH_NONE);
+		if (is_limited(c)) /* for good: older snapshots may wait yet */
+			atomic_store(&g->limited, true);
 		for (size_t k = 0; k < pools[i]->n; k++) {
 			pools[i]->server[k]->serial = r->serial;
 			atomic_store_explicit(&pools[i]->server[k]->manner,

@@ -92,7 +92,6 @@ struct thread {
 	struct link acceptors; /* struct door */
 	struct link clients;
 	struct link awaiting; /* exchanges whose first response byte is awaited */
-	struct link queued;   /* exchanges that wait for a server */
 	struct link drains;   /* connections with a rest that nobody wants */
 	struct link sessions; /* struct upstream_session */
 	struct link upgrades; /* exchanges that wait for their turn */
@@ -101,9 +100,10 @@ struct thread {
 	struct net_ticker *upgrade_ticker, *tunnel_ticker; /* as the ones below */
 	unsigned tunnel_ticks;
 	uint32_t jitter;
-	struct net_ticker *late_ticker,
-		*queue_ticker; /* while the lists are not empty */
-	unsigned n_queued;
+	struct net_ticker *late_ticker; /* while the list is not empty */
+	struct net_task room;           /* to serve those that wait for a server */
+	_Atomic bool nudged; /* health, weights or limits have changed: serve all */
+	unsigned n_queued;   /* exchanges that wait for a server */
 	struct slab exchanges;
 	struct net_ticker *trim_ticker; /* while something is kept */
 	struct h2_shared *h2;
@@ -143,7 +143,8 @@ void thread_count(struct thread *t, enum stats_item which, int64_t delta);
 void thread_await(struct thread *t, struct link *l);
 /* Something was taken that is kept for others when it comes back. */
 void thread_trim_later(struct thread *t);
-void thread_queue(struct thread *t, struct link *l);
+/* registry_on_room's, of a struct proxy. */
+void thread_has_room(void *arg, unsigned from, unsigned thread);
 
 /* A connection that another thread accepted at this door; false: there is none such. */
 bool thread_adopt(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,

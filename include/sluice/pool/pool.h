@@ -69,7 +69,8 @@ enum pool_miss { POOL_NONE_USABLE, POOL_ALL_BUSY };
 struct pool_wish {
 	unsigned thread;
 	bool unknown_counts;
-	bool fail_open;                /* both pools are bad: take any (S13) */
+	bool has_waited; /* it stands in the queue: its turn may have come */
+	bool fail_open;  /* both pools are bad: take any (S13) */
 	const struct server *tried[4]; /* avoided while another one is there */
 	unsigned n_tried;
 };
@@ -77,11 +78,6 @@ struct pool_wish {
 /* A server with one more in flight (server_release ends it), or NULL and why. */
 struct server *pool_pick(
 	struct pool *p, const struct pool_wish *wish, enum pool_miss *miss);
-
-/* A place among those that wait for this pool, while max_pending leaves one; counted over
- * all threads, for one snapshot. */
-bool pool_queue_enter(struct pool *p);
-void pool_queue_leave(struct pool *p);
 
 /* The retry budget (S24, S25): each request adds the pool's share of a retry, time
  * adds ten a second over all threads; each retry takes one. */

@@ -25,6 +25,7 @@ static enum choice pick(struct exchange *r, struct pool *pool, enum side side)
 	struct pool_wish wish = {
 		.thread = r->thread->index,
 		.unknown_counts = side == SIDE_LEGACY,
+		.has_waited = r->waiter.pool != NULL,
 		.fail_open = r->fail_open,
 		.n_tried = r->n_tried,
 	};

@@ -94,21 +94,50 @@ static enum verdict leave_queue(struct exchange *r)
 	return exchange_leave(r, LEAVE_BROKEN);
 }
 
-static bool has_place(struct exchange *r)
-{
-	if (r->thread->n_queued >= r->use->snapshot->config->limits.pending)
-		return false;
-	if (r->waiting == NULL && r->wanted != NULL && pool_queue_enter(r->wanted))
-		r->waiting = r->wanted;
-	return r->waiting != NULL || r->wanted == NULL;
-}
-
 void exchange_stop_waiting(struct exchange *r)
 {
-	list_remove(&r->link);
-	if (r->waiting != NULL)
-		pool_queue_leave(r->waiting);
-	r->waiting = NULL;
+	if (r->waiter.pool == NULL)
+		return;
+	pool_wait_stop(r->thread->index, &r->waiter);
+	r->thread->n_queued--;
+}
+
+static void on_turn(struct pool_waiter *w)
+{
+	exchange_run(LIST_ENTRY(w, struct exchange, waiter));
+}
+
+/* A place in the queue of the pool that it wants now. */
+static enum pool_place enter_queue(struct exchange *r)
+{
+	enum pool_place place;
+
+	if (r->waiter.pool == r->wanted)
+		return POOL_PLACE_BEHIND; /* it has one */
+	exchange_stop_waiting(r);
+	if (r->thread->n_queued >= r->use->snapshot->config->limits.pending)
+		return POOL_PLACE_FULL;
+	r->waiter.on_turn = on_turn;
+	place = pool_wait(r->wanted, r->thread->index, &r->waiter);
+	if (place != POOL_PLACE_FULL)
+		r->thread->n_queued++;
+	return place;
+}
+
+static void tell_queued(struct exchange *r)
+{
+	if (r->migration == NULL || r->queued_told)
+		return;
+	r->queued_told = true;
+	migration_add(r->migration, r->thread->index,
+		r->wants_new ? SIDE_NEW : SIDE_LEGACY, COUNT_QUEUED, 1);
+}
+
+static enum verdict begin_attempt(struct exchange *r)
+{
+	exchange_stop_waiting(r);
+	attempt_begin(r);
+	return go(r, EX_CONNECT);
 }
 
 /* Until a server is there, or the deadline. */
@@ -118,17 +147,18 @@ static enum verdict wait_in_queue(struct exchange *r)
 		return leave_queue(r);
 	if (r->expired)
 		return no_server(r);
-	if (list_empty(&r->link) && !has_place(r)) {
+	switch (enter_queue(r)) {
+	case POOL_PLACE_FULL:
 		thread_count(r->thread, STAT_LIMIT_PENDING, 1);
 		return no_server(r);
+	case POOL_PLACE_FIRST:
+		if (choose_server(r) == CHOSEN)
+			return begin_attempt(r);
+		break;
+	case POOL_PLACE_BEHIND:
+		break;
 	}
-	if (r->migration != NULL && !r->queued_told) {
-		r->queued_told = true;
-		migration_add(r->migration, r->thread->index,
-			r->wants_new ? SIDE_NEW : SIDE_LEGACY, COUNT_QUEUED, 1);
-	}
-	if (list_empty(&r->link))
-		thread_queue(r->thread, &r->link);
+	tell_queued(r);
 	return WAIT;
 }
 
@@ -154,9 +184,7 @@ enum verdict step_route(struct exchange *r)
 	}
 	switch (choose_server(r)) {
 	case CHOSEN:
-		exchange_stop_waiting(r);
-		attempt_begin(r);
-		return go(r, EX_CONNECT);
+		return begin_attempt(r);
 	case CHOOSE_LATER:
 		break;
 	}

@@ -192,6 +192,7 @@ void exchange_end(struct exchange *r)
 	upstream_close(r);
 	net_timer_stop(&r->deadline);
 	exchange_stop_waiting(r);
+	list_remove(&r->link);
 	list_remove(&r->mux.link);
 	list_remove(&r->mux.ready);
 	release_bufs(r);

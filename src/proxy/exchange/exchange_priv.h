@@ -7,6 +7,7 @@
 
 #include "sluice/http/h1.h"
 #include "sluice/http/ws.h"
+#include "sluice/pool/wait.h"
 
 #include "serve/client_priv.h"
 
@@ -181,7 +182,7 @@ struct exchange {
 	} mux;
 	struct thread *thread;
 	struct use *use;
-	struct link link; /* in the thread's awaiting or queued */
+	struct link link; /* in the thread's awaiting, its upgrades, or a drain group */
 	struct net_timer deadline;
 	uint32_t deadline_ms; /* to be set before the next wait; 0: as it is */
 
@@ -206,8 +207,8 @@ struct exchange {
 	struct migration *migration; /* NULL: a plain pool */
 	const struct config_migration *migration_config;
 	struct pool *pool;
-	struct pool *wanted;  /* had no server just now */
-	struct pool *waiting; /* in whose queue it stands; NULL: in none */
+	struct pool *wanted;       /* had no server just now */
+	struct pool_waiter waiter; /* its place in the queue of wanted */
 	struct server *server;
 	enum side side;
 	bool chosen, wants_new, spilled, fail_open, rescued, failure_told;

@@ -21,6 +21,7 @@ struct proxy *proxy_new(unsigned workers, struct registry *r, struct stats *stat
 	p->peers = peers_new();
 	p->rings = rings_new(workers);
 	list_init(&p->published);
+	registry_on_room(r, thread_has_room, p);
 	for (unsigned i = 0; i < workers; i++)
 		proxy_thread_init(&p->thread[i], p, i);
 	return p;
@@ -45,8 +46,10 @@ int proxy_start(struct proxy *p, struct err *err)
 
 void proxy_nudge(struct proxy *p)
 {
-	for (unsigned i = 0; i < p->n; i++)
+	for (unsigned i = 0; i < p->n; i++) {
+		atomic_store(&p->thread[i].nudged, true);
 		net_wake(p->thread[i].waker);
+	}
 }
 
 void proxy_accept(struct proxy *p)
@@ -103,6 +106,7 @@ void proxy_free(struct proxy *p)
 		if (p->thread[i].started)
 			pthread_join(p->thread[i].handle, NULL);
 	}
+	registry_on_room(p->registry, NULL, NULL); /* nobody serves any more */
 	for (unsigned i = 0; i < p->n; i++)
 		proxy_thread_fini(&p->thread[i]);
 	LIST_EACH (&p->published, it, next) {

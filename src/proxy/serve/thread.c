@@ -15,7 +15,7 @@
 #include "tunnel/tunnel_priv.h"
 #include "upstream/upstream_priv.h"
 
-enum { LATE_MS = 100, QUEUE_MS = 10, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
+enum { LATE_MS = 100, KEEP_EXCHANGES = 128, KEEP_TUNNELS = 1024 };
 /* What a peak took goes back within half a second. The C library is asked to look for whole
  * pages only where so much was freed. */
 enum { TRIM_MS = 250, RETURN_BYTES = 1 << 18 };
@@ -322,43 +322,22 @@ void thread_trim_later(struct thread *t)
 		t->trim_ticker = net_ticker_new(t->loop, TRIM_MS, NET_LAST, on_trim, t);
 }
 
-static void run_queued(struct thread *t)
-{
-	struct link now;
-
-	/* Those that must wait on come back into the list behind. */
-	list_init(&now);
-	LIST_EACH (&t->queued, it, next) {
-		list_remove(it);
-		list_push(&now, it);
-	}
-	t->n_queued = 0;
-	while (!list_empty(&now)) {
-		struct exchange *r = LIST_ENTRY(now.next, struct exchange, link);
-
-		list_remove(&r->link);
-		exchange_run(r);
-	}
-}
-
-static void on_queue(void *arg)
+/* A server of this thread was given back, and this thread has a request for it. */
+static void on_room(void *arg)
 {
 	struct thread *t = arg;
 
-	run_queued(t);
-	if (list_empty(&t->queued)) {
-		net_ticker_free(t->queue_ticker);
-		t->queue_ticker = NULL;
-	}
+	registry_serve(t->proxy->registry, t->index, false);
 }
 
-void thread_queue(struct thread *t, struct link *l)
+void thread_has_room(void *arg, unsigned from, unsigned thread)
 {
-	list_push(&t->queued, l);
-	t->n_queued++;
-	if (t->queue_ticker == NULL)
-		t->queue_ticker =
-			net_ticker_new(t->loop, QUEUE_MS, NET_LAST, on_queue, t);
+	struct proxy *p = arg;
+
+	if (from == thread)
+		net_task_later(&p->thread[thread].room);
+	else
+		net_wake(p->thread[thread].waker);
 }
 
 static void begin_drain(struct thread *t)
@@ -391,7 +370,7 @@ static void on_wake(void *arg)
 	if (atomic_load_explicit(&p->accepting, memory_order_acquire))
 		sync_doors(t);
 	handover_take(t);
-	run_queued(t);
+	registry_serve(p->registry, t->index, atomic_exchange(&t->nudged, false));
 	atomic_store_explicit(&t->drained,
 		t->draining && list_empty(&t->clients) && list_empty(&t->acceptors),
 		memory_order_release);
@@ -413,7 +392,6 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
 	list_init(&t->acceptors);
 	list_init(&t->clients);
 	list_init(&t->awaiting);
-	list_init(&t->queued);
 	list_init(&t->upgrades);
 	list_init(&t->groups);
 	list_init(&t->drains);
@@ -426,6 +404,7 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
 	t->loop = net_loop_new(user_bytes());
 	t->h2 = h2_shared_new(net_loop_bufs(t->loop));
 	t->waker = net_waker_new(t->loop, on_wake, t);
+	net_task_init(&t->room, t->loop, on_room, t);
 }
 
 static void *thread_main(void *arg)
@@ -488,8 +467,8 @@ void proxy_thread_fini(struct thread *t)
 	if (unread != NULL)
 		snapshot_drop(unread);
 	net_ticker_free(t->late_ticker);
-	net_ticker_free(t->queue_ticker);
 	net_ticker_free(t->trim_ticker);
+	net_task_cancel(&t->room);
 	net_waker_free(t->waker);
 	slab_fini(&t->exchanges);
 	h2_shared_free(t->h2);
