@@ -10,7 +10,7 @@
 
 #include "sluice/base/hash.h"
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 enum { NAME_BYTES = 256 };
 

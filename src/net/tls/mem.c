@@ -17,7 +17,7 @@
 
 #include <openssl/crypto.h>
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 /* Piles are of blocks of SMALLEST bytes, a STEP more, and so on, which are the sizes
  * that malloc has too; the last one is of buffers that hold a record or a flight of

@@ -16,7 +16,7 @@
 #include "sluice/base/digest.h"
 #include "sluice/base/hash.h"
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 enum { PLACES = 128, MOST_NAME = 256 };
 

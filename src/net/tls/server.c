@@ -13,7 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 /* OpenSSL's own without SHA-1, SHA-224 and DSA: what nobody would be given is not looked
  * at in each handshake. */

@@ -14,7 +14,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 /* AES-128 before AES-256: nobody breaks either, and with SHA-256 in place of SHA-384
  * the key schedule of a handshake costs half, a record a third less. */

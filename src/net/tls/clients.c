@@ -16,7 +16,7 @@
 #include "sluice/base/digest.h"
 #include "sluice/base/log.h"
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 static int load_crl(X509_STORE *store, const char *file, struct err *err)
 {

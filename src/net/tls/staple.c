@@ -14,7 +14,7 @@
 
 #include "sluice/base/log.h"
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 enum { CLOCKS_DIFFER_S = 300 };
 

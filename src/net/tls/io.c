@@ -23,7 +23,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 /* A write takes so much plaintext at most, and not more than SURPLUS that the socket has
  * no room for: that, and what records add to it, is what waits with a connection. */

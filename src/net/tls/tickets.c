@@ -14,7 +14,7 @@
 #include "sluice/base/clock.h"
 #include "sluice/net/keyring.h"
 
-#include "net_priv.h"
+#include "tls/tls_priv.h"
 
 static struct keyring ring;
 static EVP_CIPHER *aes; /* fetched once: OpenSSL would look it up for each ticket */
