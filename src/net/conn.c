@@ -1,10 +1,12 @@
 /*
- * An open connection: reading, writing, and which events it waits for.
+ * A connection. conn.c dispatches its events by state, and serves the one that lasts,
+ * CONN_OPEN; the other files are the other states: header.c (CONN_HEADER), connect.c
+ * (CONN_CONNECTING, CONN_HANDSHAKE) and linger.c (CONN_LINGER).
  *
- * Read interest stays armed while its owner does not take it back, and a write
- * is tried before anybody waits for it: a kept-alive connection that is answered
- * at once costs one recv and one send a request, and no epoll_ctl. libev changes
- * epoll's mask only when it differs at the next poll.
+ * Read interest stays armed while the owner does not take it back, and a write is
+ * tried before the connection waits to be writable: a kept-alive connection that is
+ * answered at once costs one recv and one send a request, and no epoll_ctl. libev
+ * changes epoll's mask only when it differs at the next poll.
  */
 #include "sluice/net/conn.h"
 
@@ -56,7 +58,7 @@ static int wanted(const struct net_conn *c)
 	return events;
 }
 
-/* What TLS holds no descriptor announces. */
+/* Bytes that TLS has already read from the socket: epoll will not announce them. */
 static void tell_more(struct net_conn *c)
 {
 	if (c->more && c->want_read && c->state == CONN_OPEN)
@@ -99,7 +101,6 @@ static ssize_t send_some(struct net_conn *c, const char *p, size_t n)
 	} while (put == -1 && errno == EINTR);
 	if (put == -1)
 		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
-	c->sent = true;
 	return put;
 }
 
@@ -189,15 +190,15 @@ static ssize_t plain_read(struct net_conn *c, void *p, size_t n)
 /* What came together with a PROXY header. */
 static ssize_t early_read(struct net_conn *c, void *p, size_t n)
 {
-	if (n > c->stash_n)
-		n = c->stash_n;
-	memcpy(p, c->stash, n);
-	c->stash_n -= (uint32_t)n;
-	memmove(c->stash, c->stash + n, c->stash_n);
-	c->more = c->stash_n > 0;
+	if (n > c->prefetched_n)
+		n = c->prefetched_n;
+	memcpy(p, c->prefetched, n);
+	c->prefetched_n -= (uint32_t)n;
+	memmove(c->prefetched, c->prefetched + n, c->prefetched_n);
+	c->more = c->prefetched_n > 0;
 	if (!c->more) {
-		free(c->stash);
-		c->stash = NULL;
+		free(c->prefetched);
+		c->prefetched = NULL;
 	}
 	tell_more(c);
 	return (ssize_t)n;
@@ -209,7 +210,7 @@ ssize_t net_read(struct net_conn *c, void *p, size_t n)
 
 	assert(c->state == CONN_OPEN && n > 0);
 	if (c->ssl == NULL)
-		return c->stash_n == 0 ? plain_read(c, p, n) : early_read(c, p, n);
+		return c->prefetched_n == 0 ? plain_read(c, p, n) : early_read(c, p, n);
 	got = tls_read(c, p, n);
 	tell_more(c);
 	return got;
@@ -226,7 +227,6 @@ static ssize_t plain_write(struct net_conn *c, const struct iovec *iov, int n_io
 	} while (put == -1 && errno == EINTR);
 	if (put == -1)
 		return errno == EAGAIN ? NET_AGAIN : NET_BROKEN;
-	c->sent = true;
 	return put;
 }
 
@@ -300,11 +300,6 @@ size_t net_conn_unread(const struct net_conn *c)
 	if (ioctl(c->io.fd, SIOCOUTQ, &queued) == -1)
 		return c->out_n;
 	return c->out_n + (size_t)queued;
-}
-
-bool net_conn_is_virgin(const struct net_conn *c)
-{
-	return !c->sent;
 }
 
 bool net_conn_is_open(const struct net_conn *c)
@@ -389,12 +384,12 @@ static void close_now(struct net_conn *c, bool goodbye)
 	tls_detach(c, goodbye);
 	net_tls_unref(c->tls); /* whose turn had not come */
 	free(c->out);
-	free(c->stash);
+	free(c->prefetched);
 	if (c->accepted)
 		free(c->told_local);
 	close(c->io.fd);
 	loop_count(c->loop, c->accepted, -1);
-	loop_bury(c);
+	loop_defer_free(c);
 }
 
 void net_conn_close(struct net_conn *c)

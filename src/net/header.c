@@ -14,13 +14,13 @@
 /* Keeps what is in n bytes at p, and nothing else. */
 static void keep(struct net_conn *c, const char *p, size_t n)
 {
-	free(c->stash);
-	c->stash = NULL;
-	c->stash_n = (uint32_t)n;
+	free(c->prefetched);
+	c->prefetched = NULL;
+	c->prefetched_n = (uint32_t)n;
 	if (n == 0)
 		return;
-	c->stash = mem_alloc(n);
-	memcpy(c->stash, p, n);
+	c->prefetched = mem_alloc(n);
+	memcpy(c->prefetched, p, n);
 }
 
 static void believe(struct net_conn *c, const struct net_proxy *header)
@@ -39,7 +39,7 @@ static void begin(struct net_conn *c)
 	int rc;
 
 	if (tls == NULL) {
-		c->more = c->stash_n > 0;
+		c->more = c->prefetched_n > 0;
 		conn_opened(c);
 		return;
 	}
@@ -51,7 +51,7 @@ static void begin(struct net_conn *c)
 		return;
 	}
 	c->state = CONN_HANDSHAKE;
-	if (c->stash_n > 0)
+	if (c->prefetched_n > 0)
 		conn_step_handshake(c);
 }
 
@@ -80,11 +80,11 @@ static void read_header(struct net_conn *c, const char *p, size_t n)
 void conn_on_header(struct net_conn *c)
 {
 	char in[NET_PROXY_MAX];
-	size_t have = c->stash_n;
+	size_t have = c->prefetched_n;
 	ssize_t got;
 
 	if (have > 0)
-		memcpy(in, c->stash, have);
+		memcpy(in, c->prefetched, have);
 	do {
 		got = recv(c->io.fd, in + have, sizeof(in) - have, 0);
 	} while (got == -1 && errno == EINTR);

@@ -122,7 +122,7 @@ void loop_count(struct net_loop *l, bool accepted, int delta)
 }
 
 /* Releases c's memory when the current events are over. */
-void loop_bury(struct net_conn *c)
+void loop_defer_free(struct net_conn *c)
 {
 	c->state = CONN_CLOSED;
 	list_push(&c->loop->closed, &c->link);

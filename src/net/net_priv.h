@@ -80,9 +80,9 @@ struct net_conn {
 		uint64_t session_key;
 		struct parting *parting; /* lingering */
 	};
-	char *out;   /* records the kernel did not take yet */
-	char *stash; /* bytes read from the socket that nobody looked at yet */
-	uint32_t out_at, out_n, stash_n;
+	char *out;        /* records the kernel did not take yet */
+	char *prefetched; /* bytes read from the socket that nobody looked at yet */
+	uint32_t out_at, out_n, prefetched_n;
 	uint32_t room; /* what a write was told that it may take */
 	union net_address peer;
 	uint8_t state, failure, admission;
@@ -91,7 +91,6 @@ struct net_conn {
 	bool more : 1;     /* there may be bytes that no event will announce */
 	bool tls_dead : 1; /* the TLS state is broken: no goodbye */
 	bool eof : 1;      /* the socket gave its end to TLS */
-	bool sent : 1;     /* something left for the peer */
 	bool watched : 1;  /* its end is, by ends.c */
 	_Alignas(8) char user[];
 };
@@ -100,7 +99,7 @@ static_assert(sizeof(struct net_conn) <= 160, "an idle client costs no more");
 /* loop.c */
 void loop_count(struct net_loop *l, bool accepted, int delta);
 bool loop_is_full(const struct net_loop *l); /* of accepted connections */
-void loop_bury(struct net_conn *c);
+void loop_defer_free(struct net_conn *c);
 
 /* timer.c */
 void timers_init(struct net_loop *l);

@@ -30,7 +30,7 @@ static int open_tls(
 		.h2 = h2,
 	};
 
-	return net_tls_client_open(out, &s, err);
+	return net_tls_client_new(out, &s, err);
 }
 
 static int build_tls(struct pool *p, const struct config_pool *c, struct err *err)

@@ -165,12 +165,12 @@ void handover_close(struct rings *rings);
 
 struct peers *peers_new(void);
 void peers_free(struct peers *p);
-/* One more of this address, if that stays within max; peers_leave takes it back. */
-bool peers_enter(struct peers *p, const struct sockaddr *sa, uint32_t max);
-void peers_leave(struct peers *p, const struct sockaddr *sa);
+/* One more of this address, if that stays within max; peers_conn_release takes it back. */
+bool peers_conn_acquire(struct peers *p, const struct sockaddr *sa, uint32_t max);
+void peers_conn_release(struct peers *p, const struct sockaddr *sa);
 /* One more TLS handshake of this address, if that stays within rate a second (and as
  * many at once). Where too many addresses shake hands, some are not metered. */
-bool peers_shake(
+bool peers_handshake_allow(
 	struct peers *p, const struct sockaddr *sa, uint32_t rate, uint64_t now_ns);
 
 #endif

@@ -70,7 +70,7 @@ static void accept_one(struct thread *t, unsigned i)
 
 	if (fd == -1)
 		return; /* all are on their way */
-	in = peers_enter(proxy->peers, peer, MAX);
+	in = peers_conn_acquire(proxy->peers, peer, MAX);
 	assert(in);
 	atomic_fetch_add(&t->load, BUSY);
 	gone = handover_give(t, NO_DOOR, fd, peer, admission);
@@ -128,7 +128,8 @@ static void assert_nobody_is_counted(void)
 {
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		struct sockaddr_in sa = client(i);
-		bool first = peers_enter(proxy->peers, (struct sockaddr *)&sa, 1);
+		bool first =
+			peers_conn_acquire(proxy->peers, (struct sockaddr *)&sa, 1);
 
 		assert(first);
 	}

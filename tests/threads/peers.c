@@ -28,13 +28,13 @@ static void *come_and_go(void *arg)
 		unsigned which = i % ADDRESSES;
 		struct sockaddr_in sa = address_of(which);
 
-		if (!peers_enter(peers, (struct sockaddr *)&sa, MAX))
+		if (!peers_conn_acquire(peers, (struct sockaddr *)&sa, MAX))
 			continue;
 		int now = atomic_fetch_add(&inside[which], 1) + 1;
 		assert(now <= MAX);
 		atomic_fetch_add(&entered, 1);
 		atomic_fetch_sub(&inside[which], 1);
-		peers_leave(peers, (struct sockaddr *)&sa);
+		peers_conn_release(peers, (struct sockaddr *)&sa);
 	}
 	return arg;
 }
@@ -55,7 +55,8 @@ int main(void)
 		struct sockaddr_in sa = address_of(i);
 
 		for (int k = 0; k <= MAX; k++) {
-			bool in = peers_enter(peers, (struct sockaddr *)&sa, MAX);
+			bool in =
+				peers_conn_acquire(peers, (struct sockaddr *)&sa, MAX);
 
 			assert(in == (k < MAX));
 		}

@@ -139,8 +139,6 @@ bool net_conn_is_flushed(const struct net_conn *c);
 size_t net_conn_unread(const struct net_conn *c);
 /* Neither bytes nor an end of the peer's wait to be read; a system call. */
 bool net_conn_is_quiet(const struct net_conn *c);
-/* Nothing of ours has left for the peer: what was "written" may be sent elsewhere. */
-bool net_conn_is_virgin(const struct net_conn *c);
 
 bool net_conn_is_open(const struct net_conn *c); /* connected, handshake done */
 enum net_failure net_conn_failure(const struct net_conn *c);

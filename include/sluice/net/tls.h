@@ -38,16 +38,9 @@ struct net_tls_client {
 
 int net_tls_server_new(
 	struct net_tls **out, const struct net_tls_server *s, struct err *err);
-int net_tls_client_open(
-	struct net_tls **out, const struct net_tls_client *s, struct err *err);
-/* The same without a certificate to show. */
 int net_tls_client_new(
-	struct net_tls **out, const char *ca_file, bool verify, struct err *err);
+	struct net_tls **out, const struct net_tls_client *s, struct err *err);
 struct net_tls *net_tls_ref(struct net_tls *t);
 void net_tls_unref(struct net_tls *t);
-
-/* The handshake of this open connection took up an earlier session. */
-struct net_conn;
-bool net_tls_resumed(const struct net_conn *c);
 
 #endif

@@ -192,13 +192,13 @@ static struct tls_io *begin(struct net_conn *c, size_t ask)
 	assert(io->in_n == 0 && io->out_n == 0);
 	io->conn = c;
 	io->ask = ask < sizeof(io->in) ? ask : sizeof(io->in);
-	if (c->stash_n > 0) {
-		memcpy(io->in, c->stash, c->stash_n);
+	if (c->prefetched_n > 0) {
+		memcpy(io->in, c->prefetched, c->prefetched_n);
 		io->in_at = 0;
-		io->in_n = c->stash_n;
-		free(c->stash);
-		c->stash = NULL;
-		c->stash_n = 0;
+		io->in_n = c->prefetched_n;
+		free(c->prefetched);
+		c->prefetched = NULL;
+		c->prefetched_n = 0;
 		io->ask = 0;
 	}
 	return io;
@@ -236,7 +236,6 @@ static int send_records(struct net_conn *c, struct tls_io *io)
 			return NET_BROKEN;
 		if (put == -1)
 			break;
-		c->sent = true;
 		at += (size_t)put;
 	}
 	if (c->out_n + (n - at) > KEPT_MAX)
@@ -250,9 +249,9 @@ static int send_records(struct net_conn *c, struct tls_io *io)
 static int finish(struct net_conn *c, struct tls_io *io)
 {
 	if (io->in_n > 0) {
-		c->stash = mem_alloc(io->in_n);
-		memcpy(c->stash, io->in + io->in_at, io->in_n);
-		c->stash_n = (uint32_t)io->in_n;
+		c->prefetched = mem_alloc(io->in_n);
+		memcpy(c->prefetched, io->in + io->in_at, io->in_n);
+		c->prefetched_n = (uint32_t)io->in_n;
 		io->in_n = 0;
 	}
 	return io->out_n > 0 ? send_records(c, io) : 0;
@@ -274,7 +273,7 @@ enum tls_step tls_handshake(struct net_conn *c)
 	int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, done);
 	int left = finish(c, io); /* the last flight, or the alert that says why not */
 
-	c->more = c->stash_n > 0;
+	c->more = c->prefetched_n > 0;
 	if (left == 0 && done == 1) {
 		ERR_clear_error(); /* what did not matter in the end */
 		return TLS_DONE;
@@ -439,9 +438,4 @@ void tls_detach(struct net_conn *c, bool goodbye)
 	c->ssl = NULL;
 	net_tls_unref(c->tls);
 	c->tls = NULL;
-}
-
-bool net_tls_resumed(const struct net_conn *c)
-{
-	return c->ssl != NULL && SSL_session_reused(c->ssl) == 1;
 }

@@ -150,7 +150,7 @@ void tls_names_add(struct tls_names *names, X509 *cert, SSL_CTX *ctx)
 	forget_names(&all);
 }
 
-SSL_CTX *tls_names_twin(const struct tls_names *names, X509 *cert)
+SSL_CTX *tls_names_same(const struct tls_names *names, X509 *cert)
 {
 	struct all_names all = names_of(cert);
 	char *set = joined(&all);

@@ -50,13 +50,13 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 }
 
 /* False: it has a certificate for keys of that kind. */
-static bool join(SSL_CTX *twin, SSL_CTX *ctx)
+static bool join(SSL_CTX *same, SSL_CTX *ctx)
 {
 	STACK_OF(X509) *chain = NULL;
 	int joined;
 
 	(void)SSL_CTX_get0_chain_certs(ctx, &chain);
-	joined = SSL_CTX_use_cert_and_key(twin, SSL_CTX_get0_certificate(ctx),
+	joined = SSL_CTX_use_cert_and_key(same, SSL_CTX_get0_certificate(ctx),
 		SSL_CTX_get0_privatekey(ctx), chain, 0);
 	ERR_clear_error();
 	return joined == 1;
@@ -92,9 +92,9 @@ fail:
 static void add_ctx(struct net_tls *t, SSL_CTX *ctx)
 {
 	X509 *cert = SSL_CTX_get0_certificate(ctx);
-	SSL_CTX *twin = tls_names_twin(t->names, cert);
+	SSL_CTX *same = tls_names_same(t->names, cert);
 
-	if (twin != NULL && join(twin, ctx)) {
+	if (same != NULL && join(same, ctx)) {
 		SSL_CTX_free(ctx);
 		return;
 	}

@@ -133,7 +133,7 @@ static int client_ctx(SSL_CTX *ctx, const struct net_tls_client *s, struct err *
 	return trust(ctx, s->ca_file, err);
 }
 
-int net_tls_client_open(
+int net_tls_client_new(
 	struct net_tls **out, const struct net_tls_client *s, struct err *err)
 {
 	struct net_tls *t = tls_new();
@@ -152,13 +152,6 @@ int net_tls_client_open(
 fail:
 	net_tls_unref(t);
 	return -1;
-}
-
-int net_tls_client_new(
-	struct net_tls **out, const char *ca_file, bool verify, struct err *err)
-{
-	return net_tls_client_open(out,
-		&(struct net_tls_client){ .ca_file = ca_file, .verify = verify }, err);
 }
 
 struct net_tls *net_tls_ref(struct net_tls *t)

@@ -43,7 +43,7 @@ void tls_names_free(struct tls_names *n);
 void tls_names_add(struct tls_names *n, X509 *cert, SSL_CTX *ctx);
 SSL_CTX *tls_names_find(const struct tls_names *n, const char *name);
 /* The first one that has exactly the names of cert, or NULL. */
-SSL_CTX *tls_names_twin(const struct tls_names *n, X509 *cert);
+SSL_CTX *tls_names_same(const struct tls_names *n, X509 *cert);
 
 /* tls/tickets.c: session tickets under the keys of the process */
 void tls_tickets_use(SSL_CTX *ctx);

@@ -81,7 +81,7 @@ static void forget(struct client *c)
 	buf_release(net_loop_bufs(t->loop), &c->in.bytes);
 	forget_ip(c);
 	if (c->counted)
-		peers_leave(t->proxy->peers, net_conn_peer(c->conn));
+		peers_conn_release(t->proxy->peers, net_conn_peer(c->conn));
 	thread_count(t, STAT_CONNECTIONS_OPEN, -1);
 	atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
 }

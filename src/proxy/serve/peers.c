@@ -107,7 +107,7 @@ static struct peer **find(
 	return at;
 }
 
-bool peers_enter(struct peers *p, const struct sockaddr *sa, uint32_t max)
+bool peers_conn_acquire(struct peers *p, const struct sockaddr *sa, uint32_t max)
 {
 	uint64_t key[2];
 	struct shard *s;
@@ -128,7 +128,7 @@ bool peers_enter(struct peers *p, const struct sockaddr *sa, uint32_t max)
 	return within;
 }
 
-void peers_leave(struct peers *p, const struct sockaddr *sa)
+void peers_conn_release(struct peers *p, const struct sockaddr *sa)
 {
 	uint64_t key[2];
 	struct shard *s;
@@ -171,7 +171,7 @@ static bool step_ahead(struct shaking *at, uint32_t rate, uint64_t now_ns)
 	return true;
 }
 
-bool peers_shake(
+bool peers_handshake_allow(
 	struct peers *p, const struct sockaddr *sa, uint32_t rate, uint64_t now_ns)
 {
 	uint64_t key[2], h;

@@ -54,14 +54,14 @@ unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls)
 	struct peers *peers = t->proxy->peers;
 
 	if (tls && limits->handshakes_per_client > 0 &&
-		!peers_shake(peers, client, limits->handshakes_per_client,
+		!peers_handshake_allow(peers, client, limits->handshakes_per_client,
 			net_loop_now_ns(t->loop))) {
 		thread_count(t, STAT_LIMIT_HANDSHAKES, 1);
 		return NET_REFUSE;
 	}
 	if (limits->connections_per_client == 0)
 		return NET_ADMIT;
-	if (!peers_enter(peers, client, limits->connections_per_client)) {
+	if (!peers_conn_acquire(peers, client, limits->connections_per_client)) {
 		thread_count(t, STAT_LIMIT_CLIENT, 1);
 		return NET_REFUSE;
 	}
@@ -71,7 +71,7 @@ unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls)
 void thread_forget(struct thread *t, const struct sockaddr *client, unsigned admission)
 {
 	if (admission & NET_ADMIT_COUNTED)
-		peers_leave(t->proxy->peers, client);
+		peers_conn_release(t->proxy->peers, client);
 }
 
 /* Behind a proxy the client is admitted when its header has said who that is. */

@@ -58,7 +58,10 @@ struct net_tls *client_tls(bool verify)
 	struct net_tls *tls = NULL;
 	struct err err = { .text = "" };
 
-	cr_assert_eq(net_tls_client_new(&tls, cert_file("ca.pem"), verify, &err), 0,
-		"%s", err.text);
+	cr_assert_eq(net_tls_client_new(&tls,
+			     &(struct net_tls_client){
+				     .ca_file = cert_file("ca.pem"), .verify = verify },
+			     &err),
+		0, "%s", err.text);
 	return tls;
 }

@@ -106,7 +106,6 @@ Test(accept, a_connection_comes_open_with_its_peer_and_without_events)
 	cr_expect_eq(peer->sin_addr.s_addr, mine.sin_addr.s_addr);
 	cr_expect(net_conn_is_open(in[0]));
 	cr_expect_not(net_conn_has_tls(in[0]));
-	cr_expect(net_conn_is_virgin(in[0]));
 	cr_expect_eq(net_conn_peer_uid(in[0]), -1);
 	cr_expect_eq(net_conn_alpn(in[0]).n, 0);
 	cr_expect_eq(net_conn_admission(in[0]), NET_ADMIT | NET_ADMIT_COUNTED);

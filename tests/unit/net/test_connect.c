@@ -43,7 +43,6 @@ Test(connect, nobody_there_is_refused)
 	cr_expect_eq(client.events, NET_FAILED);
 	cr_expect_eq(net_conn_failure(client.conn), NET_REFUSED);
 	cr_expect_not(net_conn_is_open(client.conn));
-	cr_expect(net_conn_is_virgin(client.conn));
 }
 
 Test(connect, what_fails_inside_the_call_is_told_on_a_later_turn)

@@ -347,7 +347,11 @@ Test(tls, a_ca_file_without_a_certificate_is_named)
 {
 	struct net_tls *tls = NULL;
 
-	cr_expect_eq(net_tls_client_new(&tls, cert_file("demo.key"), true, &err), -1);
+	cr_expect_eq(net_tls_client_new(&tls,
+			     &(struct net_tls_client){
+				     .ca_file = cert_file("demo.key"), .verify = true },
+			     &err),
+		-1);
 
 	cr_expect_not_null(strstr(err.text, "demo.key"), "%s", err.text);
 	cr_expect_null(tls);
@@ -357,7 +361,10 @@ Test(tls, the_systems_cas_are_there)
 {
 	struct net_tls *tls = NULL;
 
-	cr_expect_eq(net_tls_client_new(&tls, "", true, &err), 0, "%s", err.text);
+	cr_expect_eq(net_tls_client_new(&tls,
+			     &(struct net_tls_client){ .ca_file = "", .verify = true },
+			     &err),
+		0, "%s", err.text);
 
 	net_tls_unref(tls);
 }

@@ -141,7 +141,7 @@ static void connect_offering(bool h2)
 	};
 	struct net_tls *tls = NULL;
 
-	cr_assert_eq(net_tls_client_open(&tls, &s, &err), 0, "%s", err.text);
+	cr_assert_eq(net_tls_client_new(&tls, &s, &err), 0, "%s", err.text);
 	connect_client(tls, "localhost");
 	net_tls_unref(tls);
 	cr_assert(wait_until(client_is_decided));

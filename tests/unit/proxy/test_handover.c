@@ -58,7 +58,7 @@ TestSuite(handover, .init = setup, .fini = teardown, .timeout = 20);
 
 static bool enter(void)
 {
-	return peers_enter(proxy->peers, (struct sockaddr *)&peer, 1);
+	return peers_conn_acquire(proxy->peers, (struct sockaddr *)&peer, 1);
 }
 
 static bool give(unsigned admission)

@@ -43,7 +43,7 @@ static unsigned enter_many(const char *text, unsigned n, uint32_t max)
 	unsigned in = 0;
 
 	while (n-- > 0)
-		in += peers_enter(peers, at(text), max);
+		in += peers_conn_acquire(peers, at(text), max);
 	return in;
 }
 
@@ -57,7 +57,7 @@ Test(peers, who_leaves_makes_room_for_one)
 {
 	(void)enter_many("192.0.2.1", 3, 3);
 
-	peers_leave(peers, at("192.0.2.1"));
+	peers_conn_release(peers, at("192.0.2.1"));
 
 	cr_expect_eq(enter_many("192.0.2.1", 10, 3), 1);
 }
@@ -66,14 +66,14 @@ Test(peers, when_all_have_left_the_address_starts_anew)
 {
 	(void)enter_many("192.0.2.1", 3, 3);
 	for (int i = 0; i < 3; i++)
-		peers_leave(peers, at("192.0.2.1"));
+		peers_conn_release(peers, at("192.0.2.1"));
 
 	cr_expect_eq(enter_many("192.0.2.1", 10, 2), 2);
 }
 
 Test(peers, one_that_nobody_saw_enter_may_leave)
 {
-	peers_leave(peers, at("192.0.2.1"));
+	peers_conn_release(peers, at("192.0.2.1"));
 
 	cr_expect_eq(enter_many("192.0.2.1", 10, 1), 1);
 }
@@ -95,14 +95,14 @@ Test(peers, clients_on_a_unix_socket_have_no_address_and_no_limit)
 {
 	cr_expect_eq(enter_many("unix", 10, 1), 10);
 
-	peers_leave(peers, at("unix"));
+	peers_conn_release(peers, at("unix"));
 }
 
 Test(peers, a_limit_that_is_lowered_holds_for_the_next)
 {
 	(void)enter_many("192.0.2.1", 5, 5);
 
-	peers_leave(peers, at("192.0.2.1"));
+	peers_conn_release(peers, at("192.0.2.1"));
 
 	cr_expect_eq(enter_many("192.0.2.1", 1, 3), 0);
 }
@@ -115,12 +115,12 @@ Test(peers, very_many_addresses_are_kept_apart_and_given_back)
 		for (int i = 0; i < 20000; i++) {
 			(void)snprintf(
 				text, sizeof(text), "10.%d.%d.1", i / 250, i % 250);
-			cr_assert(peers_enter(peers, at(text), 1));
+			cr_assert(peers_conn_acquire(peers, at(text), 1));
 		}
 		for (int i = 0; i < 20000; i++) {
 			(void)snprintf(
 				text, sizeof(text), "10.%d.%d.1", i / 250, i % 250);
-			peers_leave(peers, at(text));
+			peers_conn_release(peers, at(text));
 		}
 	}
 }
@@ -134,7 +134,7 @@ static unsigned shake_many(const char *text, unsigned n, uint32_t rate, uint64_t
 	unsigned done = 0;
 
 	while (n-- > 0)
-		done += peers_shake(peers, at(text), rate, now_ns);
+		done += peers_handshake_allow(peers, at(text), rate, now_ns);
 	return done;
 }
 
@@ -182,7 +182,7 @@ Test(peers, who_finds_no_place_among_very_many_is_let_in)
 	for (int i = 0; i < 200000; i++) {
 		(void)snprintf(text, sizeof(text), "10.%d.%d.%d", i / 62500,
 			i / 250 % 250, i % 250);
-		in += peers_shake(peers, at(text), 1, noon);
+		in += peers_handshake_allow(peers, at(text), 1, noon);
 	}
 
 	cr_expect_eq(in, 200000);
@@ -195,7 +195,7 @@ Test(peers, places_are_free_again_when_their_second_is_over)
 	for (int i = 0; i < 200000; i++) {
 		(void)snprintf(text, sizeof(text), "10.%d.%d.%d", i / 62500,
 			i / 250 % 250, i % 250);
-		(void)peers_shake(peers, at(text), 1, noon);
+		(void)peers_handshake_allow(peers, at(text), 1, noon);
 	}
 
 	cr_expect_eq(shake_many("192.0.2.1", 5, 1, noon + 1000 * ms), 1);
