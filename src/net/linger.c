@@ -1,53 +1,91 @@
 /*
- * The last moments of a connection that has nobody any more: what was written is
- * sent, our side is shut, and what the peer still sends is dropped for a while.
+ * The last moments of a connection that its owner has left: what was written is sent,
+ * our side is shut, and what the peer still sends is read and dropped.
  *
- * Closing at once with unread bytes in the socket makes the kernel send a reset, and a
- * reset can destroy the answer before the peer has read it (RFC 9112, 9.6).
+ * Closing with unread bytes in the socket makes the kernel send a reset, and so does
+ * what comes afterwards; a reset destroys an answer that the peer has not read yet (RFC
+ * 9112, 9.6), and many clients read none before their whole request is sent. So how
+ * much is dropped is for the peer to say. What bounds it is time: struct net_linger in
+ * all, and a few seconds for a peer that sends less than a client in earnest would.
  */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sluice/base/units.h"
 #include "sluice/net/conn.h"
 
 #include "net_priv.h"
 
 /* How long the peer may take to read what was written, after each sign that it
- * does; and how long and how much is dropped after our side was shut. */
-enum { FLUSH_MS = 30000, LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+ * does; how often its rate is looked at, and how many bad looks are one too many. */
+enum { FLUSH_MS = 30000, LOOK_MS = 1000, BAD_LOOKS = 5 };
+enum { DROP_BYTES = 65536 };
 
 /* What a connection has in its last moments alone. */
 struct parting {
 	struct net_timer timer;
-	uint32_t dropped; /* bytes so far */
+	uint64_t until_ns; /* 0: there is still something to send */
+	uint64_t dropped;  /* bytes since the last good look */
+	uint32_t looks;    /* since then */
 };
+
+/* The peer keeps to the rate; less than a byte a look is none. */
+static bool is_in_earnest(const struct net_linger *bounds, struct parting *p)
+{
+	uint64_t least = (uint64_t)bounds->rate * LOOK_MS / 1000 * ++p->looks;
+
+	if (p->dropped > 0 && p->dropped >= least) {
+		p->dropped = 0;
+		p->looks = 0;
+	}
+	return p->looks < BAD_LOOKS;
+}
+
+static void look_again(struct net_conn *c)
+{
+	uint32_t ms = c->loop->linger.ms;
+
+	net_timer_set(&c->parting->timer, ms < LOOK_MS ? ms : LOOK_MS);
+}
 
 static void on_linger_due(void *arg)
 {
-	net_conn_close(arg);
+	struct net_conn *c = arg;
+	struct parting *p = c->parting;
+
+	if (p->until_ns == 0 || c->loop->now_ns >= p->until_ns ||
+		!is_in_earnest(&c->loop->linger, p))
+		net_conn_close(c);
+	else
+		look_again(c);
 }
 
-/* False: the connection is at its end. */
+/* False: the connection is at its end. TCP drops the bytes where they are (tcp(7),
+ * MSG_TRUNC); the buffer is for unix sockets. */
 static bool drop_input(struct net_conn *c)
 {
-	char bytes[16384];
+	char bytes[DROP_BYTES];
 	ssize_t got;
 
 	do {
-		got = recv(c->io.fd, bytes, sizeof(bytes), 0);
+		got = recv(c->io.fd, bytes, sizeof(bytes), MSG_TRUNC);
 	} while (got == -1 && errno == EINTR);
 	if (got == -1)
 		return errno == EAGAIN;
-	c->parting->dropped += (uint32_t)got;
-	return got > 0 && c->parting->dropped < LINGER_BYTES;
+	c->parting->dropped += (uint64_t)got;
+	return got > 0;
 }
 
 /* All is with the kernel: nothing more will come from us. */
 static void shut(struct net_conn *c)
 {
+	struct parting *p = c->parting;
+
 	(void)shutdown(c->io.fd, SHUT_WR);
-	net_timer_set(&c->parting->timer, LINGER_MS);
+	p->until_ns = c->loop->now_ns + (uint64_t)c->loop->linger.ms * NS_PER_MS;
+	p->dropped = 0;
+	look_again(c);
 	conn_wait(c, EV_READ);
 }
 
@@ -82,14 +120,25 @@ void conn_on_linger(struct net_conn *c, int revents)
 		net_conn_close(c);
 }
 
+/* Room for one more: a flood of connections that linger costs the one that has
+ * lingered longest its place, and no other connection anything. */
+static void make_room(struct net_loop *l)
+{
+	if (l->n_lingering < l->linger.most)
+		return;
+	net_conn_close(LIST_ENTRY(l->lingering.next, struct net_conn, link));
+}
+
 static void begin(struct net_conn *c, struct parting *p)
 {
 	if (c->accepted)
 		free(c->told_local);
+	make_room(c->loop);
+	*p = (struct parting){ 0 };
 	c->parting = p;
 	c->state = CONN_LINGER;
 	list_push(&c->loop->lingering, &c->link);
-	p->dropped = 0;
+	c->loop->n_lingering++;
 	net_timer_init(&p->timer, c->loop, on_linger_due, c);
 	net_timer_set(&p->timer, FLUSH_MS);
 }
@@ -99,6 +148,7 @@ void linger_end(struct net_conn *c)
 {
 	net_timer_stop(&c->parting->timer);
 	list_remove(&c->link);
+	c->loop->n_lingering--;
 	free(c->parting);
 	c->parting = NULL;
 	c->told_local = NULL;
@@ -118,6 +168,12 @@ void net_conn_linger(struct net_conn *c)
 		conn_wait(c, EV_READ | EV_WRITE);
 	else
 		shut(c);
+}
+
+void net_loop_linger(struct net_loop *l, const struct net_linger *bounds)
+{
+	assert(bounds->ms > 0 && bounds->most > 0);
+	l->linger = *bounds;
 }
 
 void linger_end_all(struct net_loop *l)

@@ -138,6 +138,7 @@ struct net_loop *net_loop_new(size_t user_bytes)
 	l->now_ns = clock_mono_ns();
 	list_init(&l->closed);
 	list_init(&l->lingering);
+	l->linger = (struct net_linger){ .ms = 30000, .most = 1024 };
 	list_init(&l->tasks);
 	list_init(&l->full);
 	buf_pool_init(&l->bufs, 0);

@@ -40,10 +40,12 @@ struct net_loop {
 	struct buf_pool bufs;
 	struct slab conns;
 	struct link closed;    /* connections whose memory goes before the next poll */
-	struct link lingering; /* connections that only say goodbye */
-	struct link tasks;     /* struct net_task */
-	ev_idle no_sleep;      /* while tasks wait for the next turn */
-	struct tls_io *tls_io; /* made with the first TLS connection */
+	struct link lingering; /* connections that only say goodbye, the oldest first */
+	uint32_t n_lingering;
+	struct net_linger linger;
+	struct link tasks;         /* struct net_task */
+	ev_idle no_sleep;          /* while tasks wait for the next turn */
+	struct tls_io *tls_io;     /* made with the first TLS connection */
 	struct resolver *resolver; /* made with the first name */
 	struct ends *ends;         /* made with the first connection that is watched */
 	size_t user_bytes;

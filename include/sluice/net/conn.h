@@ -158,9 +158,16 @@ int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwi
  * read. */
 void net_conn_shut(struct net_conn *c);
 void net_conn_close(struct net_conn *c); /* at once */
-/* Sends what was written, says goodbye, reads and drops for a while what still
- * comes (so that the answer is not lost to a reset), closes. Owner is gone. */
+/* Sends what was written, says goodbye, reads and drops what still comes (so that the
+ * answer is not lost to a reset), closes at the peer's end or at a bound. Owner is gone. */
 void net_conn_linger(struct net_conn *c);
+/* The bounds of a loop's connections that linger. A new loop has 30 s, no rate, 1024. */
+struct net_linger {
+	uint32_t ms;   /* in all, from the last byte of the answer */
+	uint32_t rate; /* bytes a second: what sends less for 5 s is closed */
+	uint32_t most; /* so many at once: one more closes the oldest */
+};
+void net_loop_linger(struct net_loop *l, const struct net_linger *bounds);
 /* close with RST: the peer shall see that the answer is not whole. */
 void net_conn_abort(struct net_conn *c);
 

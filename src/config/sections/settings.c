@@ -61,6 +61,9 @@ static const struct key timeout_keys[] = {
 		"then 408, or its connection is closed"),
 	TIMEOUT(client_idle, 60 * SECOND, 24 * HOUR,
 		"how long a client connection is kept between two requests"),
+	TIMEOUT(linger, 2 * MINUTE, HOUR,
+		"how long a client that was answered before its request had ended may "
+		"go on sending, at limits.client_rate or more; what comes is dropped"),
 	TIMEOUT(tls_handshake, 10 * SECOND, 24 * HOUR,
 		"from accepting a connection to the end of its TLS handshake"),
 	TIMEOUT(connect, 2 * SECOND, 24 * HOUR,

@@ -16,7 +16,8 @@
  * it can send would keep the thread to itself. */
 enum {
 	REQUESTS_A_TURN = 16,
-	DISMISS_MS = 1000, /* for a first request that is on its way */
+	DISMISS_MS = 1000,     /* for a first request that is on its way */
+	MOST_LINGERING = 1024, /* of a thread: descriptors without an owner */
 	IDLE_AGE_MS = 500, /* so long at least before it makes room for another one */
 };
 
@@ -99,6 +100,15 @@ static void end(struct client *c, void (*how)(struct net_conn *))
 void client_close(struct client *c)
 {
 	end(c, net_conn_close);
+}
+
+void client_bound_linger(struct thread *t)
+{
+	const struct config *config = thread_config(t);
+
+	net_loop_linger(t->loop, &(struct net_linger){ .ms = config->timeouts.linger_ms,
+					 .rate = config->limits.client_rate,
+					 .most = MOST_LINGERING });
 }
 
 void client_linger(struct client *c)

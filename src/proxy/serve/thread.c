@@ -275,6 +275,7 @@ static void adopt(struct thread *t, struct snapshot *s)
 
 	u->snapshot = s;
 	t->current = u;
+	client_bound_linger(t);
 	if (old == NULL)
 		return;
 	close_idle(t, old->snapshot, false);

@@ -147,6 +147,7 @@ Test(settings, timeouts_and_limits_have_the_documented_defaults)
 	cr_expect_eq(t->client_header_ms, 10000);
 	cr_expect_eq(t->client_body_ms, 30000);
 	cr_expect_eq(t->client_idle_ms, 60000);
+	cr_expect_eq(t->linger_ms, 120000);
 	cr_expect_eq(t->tls_handshake_ms, 10000);
 	cr_expect_eq(t->connect_ms, 2000);
 	cr_expect_eq(t->response_head_ms, 30000);

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { ANSWER = 60000, TINY = 4096, MANY = 200000 };
+enum { ANSWER = 60000, TINY = 4096, MANY = 200000, UPLOAD = 32 << 20 };
 
 static struct raw_tls raw;
 static char flood[MANY];
 static int fd = -1;
-static uint64_t got;
+static uint64_t got, sent;
 static bool ended, reset, wrong;
 
 static void teardown(void)
@@ -88,9 +88,72 @@ Test(linger, a_peer_that_never_stops_sending_is_cut_off)
 	open_listener();
 	fd = connect_raw();
 	cr_assert(wait_until(server_is_there));
+	net_loop_linger(loop, &(struct net_linger){ .ms = 200, .most = 8 });
 
 	linger_server();
 
+	cr_expect(wait_until(peer_was_cut_off));
+}
+
+/* More than any two sockets hold: all of it was taken. */
+static bool peer_has_sent_all(void)
+{
+	ssize_t n = send(fd, flood, sizeof(flood), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	reset |= n == -1 && errno != EAGAIN;
+	sent += n > 0 ? (uint64_t)n : 0;
+	return reset || sent > UPLOAD;
+}
+
+Test(linger, a_peer_that_reads_only_when_all_is_sent_has_its_answer)
+{
+	open_listener();
+	fd = connect_raw();
+	cr_assert(wait_until(server_is_there));
+
+	send_pattern(&server, ANSWER);
+	linger_server();
+	cr_assert(wait_until(peer_has_sent_all));
+	cr_assert(wait_until(plain_end_came));
+
+	cr_expect_not(reset);
+	cr_expect(ended);
+	cr_expect_eq(got, ANSWER);
+}
+
+Test(linger, a_peer_that_sends_less_than_the_rate_is_cut_off)
+{
+	open_listener();
+	fd = connect_raw();
+	cr_assert(wait_until(server_is_there));
+	net_loop_linger(loop,
+		&(struct net_linger){ .ms = 3600000, .rate = 1 << 30, .most = 8 });
+
+	linger_server();
+
+	/* Five looks, which is as long as one wait. */
+	cr_expect(wait_until(peer_was_cut_off) || wait_until(peer_was_cut_off));
+}
+
+Test(linger, where_too_many_linger_the_oldest_goes)
+{
+	int first;
+
+	open_listener();
+	net_loop_linger(loop, &(struct net_linger){ .ms = 3600000, .most = 1 });
+	first = fd = connect_raw();
+	cr_assert(wait_until(server_is_there));
+	linger_server();
+	fd = connect_raw();
+	cr_assert(wait_until(server_is_there));
+
+	linger_server();
+	cr_assert_gt(send(fd, flood, 1000, MSG_DONTWAIT | MSG_NOSIGNAL), 0);
+	one_turn();
+	cr_expect_gt(send(fd, flood, 1000, MSG_DONTWAIT | MSG_NOSIGNAL), 0);
+
+	close(fd);
+	fd = first;
 	cr_expect(wait_until(peer_was_cut_off));
 }
 
