@@ -149,6 +149,7 @@ static const char *failure_text(enum net_failure f)
 		return "connect timed out";
 	case NET_FINE:
 	case NET_RESOURCES:
+	case NET_NOT_TLS: /* of clients alone */
 		break;
 	}
 	return "connection failed";

@@ -35,6 +35,9 @@ void conn_step_handshake(struct net_conn *c)
 			break;
 		conn_wait(c, left == NET_AGAIN ? EV_READ | EV_WRITE : EV_READ);
 		return;
+	case TLS_IS_HTTP:
+		conn_fail(c, NET_NOT_TLS);
+		return;
 	case TLS_FAILED:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sluice/base/units.h"
 #include "sluice/net/conn.h"
@@ -168,6 +169,19 @@ void net_conn_linger(struct net_conn *c)
 		conn_wait(c, EV_READ | EV_WRITE);
 	else
 		shut(c);
+}
+
+void net_conn_farewell(struct net_conn *c, struct span text)
+{
+	assert(c->state == CONN_FAILED && text.n > 0);
+	tls_detach(c, false);
+	free(c->out);
+	c->out = mem_alloc(text.n);
+	memcpy(c->out, text.p, text.n);
+	c->out_at = 0;
+	c->out_n = (uint32_t)text.n;
+	c->state = CONN_OPEN;
+	net_conn_linger(c);
 }
 
 void net_loop_linger(struct net_loop *l, const struct net_linger *bounds)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -102,6 +103,15 @@ static void close_all(int *fds, unsigned n)
 		close(fds[i]);
 }
 
+/* [::] is IPv6 alone, as with nginx: 0.0.0.0 may be a listener of its own, beside it. */
+static void set_v6only(int fd, const struct sockaddr *sa)
+{
+	int on = 1;
+
+	if (sa->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
 /* TCP_NODELAY is inherited by what is accepted: no call for each connection. */
 static int bind_one(const struct sockaddr *sa, socklen_t len, struct err *err)
 {
@@ -119,6 +129,7 @@ static int bind_one(const struct sockaddr *sa, socklen_t len, struct err *err)
 		err_errno(err, "setsockopt");
 		goto fail;
 	}
+	set_v6only(fd, sa);
 	if (bind(fd, sa, len) == -1) {
 		err_errno(err, "bind");
 		goto fail;
@@ -144,6 +155,7 @@ static int check_free(const struct sockaddr *sa, socklen_t len, struct err *err)
 	if (fd == -1)
 		return err_errno(err, "socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	set_v6only(fd, sa);
 	done = bind(fd, sa, len);
 	if (done == -1)
 		err_errno(err, "bind");

@@ -149,7 +149,7 @@ void linger_end_all(struct net_loop *l);
 int tls_attach(struct net_conn *c, struct net_tls *t, const char *server_name);
 void tls_shut(struct net_conn *c);
 void tls_detach(struct net_conn *c, bool goodbye);
-enum tls_step { TLS_DONE, TLS_WAIT, TLS_FAILED };
+enum tls_step { TLS_DONE, TLS_WAIT, TLS_FAILED, TLS_IS_HTTP };
 enum tls_step tls_handshake(struct net_conn *c);
 ssize_t tls_read(struct net_conn *c, void *p, size_t n);
 ssize_t tls_write(struct net_conn *c, const struct iovec *iov, int n_iov);

@@ -56,6 +56,21 @@ def agreed(sluice, *options):
 
 # What is refused.
 
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PRI"])
+def test_http_without_tls_is_told_so(tls_site, method):
+    sluice = tls_site()
+    failures = sluice.metrics()["sluice_handshake_failures_total"]
+
+    with Client(sluice.web.address) as client:
+        client.send(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n")
+        response = client.read_response()
+
+        assert (response.status, response.get("connection")) == (400, "close")
+        assert b"https://" in response.body
+        assert client.is_closed()
+    assert sluice.metrics()["sluice_handshake_failures_total"] == failures + 1
+
+
 @pytest.mark.parametrize("options", [
     ["-tls1", "-cipher", "ALL:@SECLEVEL=0"], ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
     ["-tls1_2", "-cipher", "AES128-SHA:AES256-GCM-SHA384"],

@@ -89,7 +89,8 @@ enum net_failure {
 	NET_RESET,
 	NET_TLS,
 	NET_TIMEOUT,
-	NET_RESOURCES
+	NET_RESOURCES,
+	NET_NOT_TLS /* the peer spoke HTTP where a handshake was to begin */
 };
 
 /* read and write return a count > 0, or one of these. */
@@ -168,6 +169,8 @@ struct net_linger {
 	uint32_t most; /* so many at once: one more closes the oldest */
 };
 void net_loop_linger(struct net_loop *l, const struct net_linger *bounds);
+/* Of a connection that failed: says text, not in TLS, and lingers. Owner is gone. */
+void net_conn_farewell(struct net_conn *c, struct span text);
 /* close with RST: the peer shall see that the answer is not whole. */
 void net_conn_abort(struct net_conn *c);
 

@@ -250,8 +250,8 @@ static const struct key listener_keys[] = {
 		.kind = &kind_bind_address,
 		AT(config_listener, address),
 		.required = true,
-		.help = "where to listen, as \"0.0.0.0:8443\", \"[::]:8443\" or "
-			"\"unix:/run/web.sock\"",
+		.help = "where to listen, as \"0.0.0.0:8443\", \"[::]:8443\" (which is "
+			"IPv6 alone) or \"unix:/run/web.sock\"",
 	},
 	{
 		.name = "tls",

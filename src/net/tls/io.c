@@ -266,12 +266,25 @@ static void give_up(struct net_conn *c)
 	ERR_clear_error();
 }
 
+/* The first bytes were a request's. OpenSSL knows four methods, the others by their
+ * being capitals where a record's type is to stand; neither gets an alert. */
+static bool is_http(const struct net_conn *c, const struct tls_io *io)
+{
+	int why = ERR_GET_REASON(ERR_peek_error());
+
+	return c->accepted &&
+	       (why == SSL_R_HTTP_REQUEST || why == SSL_R_HTTPS_PROXY_REQUEST ||
+		       (why == SSL_R_WRONG_VERSION_NUMBER && io->in[0] >= 'A' &&
+			       io->in[0] <= 'Z'));
+}
+
 enum tls_step tls_handshake(struct net_conn *c)
 {
 	struct tls_io *io = begin(c, sizeof(io->in));
 	int done = SSL_do_handshake(c->ssl);
 	int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, done);
 	int left = finish(c, io); /* the last flight, or the alert that says why not */
+	bool http;
 
 	c->more = c->prefetched_n > 0;
 	if (left == 0 && done == 1) {
@@ -282,8 +295,9 @@ enum tls_step tls_handshake(struct net_conn *c)
 		return TLS_WAIT;
 	if (!c->accepted)
 		tls_sessions_forget(c); /* perhaps that was why */
+	http = is_http(c, io);
 	give_up(c);
-	return TLS_FAILED;
+	return http ? TLS_IS_HTTP : TLS_FAILED;
 }
 
 /* A server that ends without saying so in TLS: anybody on the path can send a FIN, and

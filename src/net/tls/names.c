@@ -164,7 +164,9 @@ SSL_CTX *tls_names_same(const struct tls_names *names, X509 *cert)
 SSL_CTX *tls_names_find(const struct tls_names *names, const char *name)
 {
 	char low[NAME_BYTES];
-	size_t n = lower(low, name, strlen(name));
+	size_t given = strlen(name);
+	/* Some clients ask for the absolute form, which RFC 6066, 3 leaves out. */
+	size_t n = lower(low, name, given - (given > 0 && name[given - 1] == '.'));
 	const char *dot = n > 0 ? memchr(low, '.', n) : NULL;
 	SSL_CTX *ctx = NULL;
 

@@ -55,14 +55,34 @@ SSL_CTX *tls_new_ctx(const SSL_METHOD *role, bool min_1_3)
 	return ctx;
 }
 
-/* Nobody is asked for a pass phrase: OpenSSL would, at the terminal, and wait. */
-static int on_pass_phrase(char *out, int size, int writing, void *arg)
+/* No pass phrase is asked for: OpenSSL would, at the terminal, and wait. */
+static int on_pass_phrase(char *out, int size, int writing, void *asked)
 {
 	(void)out;
 	(void)size;
 	(void)writing;
-	(void)arg;
+	if (asked != NULL)
+		*(bool *)asked = true;
 	return -1;
+}
+
+static int use_key(SSL_CTX *ctx, const char *key, struct err *err)
+{
+	bool encrypted = false;
+	int used;
+
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &encrypted);
+	used = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (used == 1)
+		return 0;
+	if (!encrypted)
+		return tls_err(err, "key", key);
+	ERR_clear_error();
+	return err_set(err, ERR_TLS,
+		"key %s is encrypted, and no pass phrase is asked for: write it "
+		"without one (openssl pkey -in %s -out NEW)",
+		key, key);
 }
 
 int tls_use_certificate(
@@ -71,8 +91,8 @@ int tls_use_certificate(
 	SSL_CTX_set_default_passwd_cb(ctx, on_pass_phrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return tls_err(err, "certificate", cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return tls_err(err, "key", key);
+	if (use_key(ctx, key, err) != 0)
+		return -1;
 	if (SSL_CTX_check_private_key(ctx) != 1)
 		return tls_err(err, "key does not fit its certificate:", key);
 	return 0;

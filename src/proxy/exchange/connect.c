@@ -274,6 +274,7 @@ enum outcome upstream_failure(struct thread *t, const struct net_conn *c)
 	case NET_REFUSED:
 	case NET_RESET:
 	case NET_TIMEOUT:
+	case NET_NOT_TLS: /* of clients alone */
 		break;
 	}
 	return OUTCOME_CONNECT;

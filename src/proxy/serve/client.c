@@ -259,6 +259,16 @@ static void count_failure(const struct client *c)
 		thread_count(c->thread, STAT_HANDSHAKE_FAILURES, 1);
 }
 
+/* A browser that was sent to http:// with the port of https:// shows this. */
+static void explain_tls(struct net_conn *conn)
+{
+	net_conn_farewell(conn,
+		SPAN("HTTP/1.1 400 Bad Request\r\n"
+		     "Content-Type: text/plain; charset=utf-8\r\n"
+		     "Content-Length: 56\r\nConnection: close\r\n\r\n"
+		     "This port speaks HTTPS: write https:// in place of http\n"));
+}
+
 /* While nobody reads from it, because its server does not read either. */
 static void gone(struct client *c)
 {
@@ -272,7 +282,8 @@ static void on_event(void *arg, unsigned events)
 
 	if (events & NET_FAILED) {
 		count_failure(c);
-		client_close(c);
+		end(c, net_conn_failure(c->conn) == NET_NOT_TLS ? explain_tls
+								: net_conn_close);
 		return;
 	}
 	if (events & NET_PEER) {

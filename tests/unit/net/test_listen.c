@@ -107,6 +107,18 @@ Test(listen, an_address_where_another_listens_is_refused_though_he_would_share_i
 	cr_expect_not_null(strstr(err.text, "Address already in use"), "%s", err.text);
 }
 
+Test(listen, every_ipv6_address_stands_beside_every_ipv4_address)
+{
+	struct sockaddr_in6 all = { .sin6_family = AF_INET6 };
+	take_and_leave_a_port();
+	here.sin_addr.s_addr = htonl(INADDR_ANY);
+	cr_assert_eq(listen_tcp(1), 0, "%s", err.text);
+	all.sin6_port = here.sin_port;
+
+	cr_expect_eq(net_listen((struct sockaddr *)&all, sizeof(all), 2, fds + 1, &err),
+		0, "%s", err.text);
+}
+
 Test(listen, an_address_that_is_not_ours_is_refused)
 {
 	any_port();

@@ -67,6 +67,9 @@ ParameterizedTestParameters(tls, the_name_asked_for_chooses_the_certificate)
 		{ "x.wild.test", "exact.sluice.test" },
 		{ "X.Wild.test", "exact.sluice.test" },
 		{ "y.x.wild.test", "demo.sluice.test" },
+		{ "one.test.", "one.sluice.test" },
+		{ "a.wild.test.", "wild.sluice.test" },
+		{ "one.test..", "demo.sluice.test" },
 	};
 
 	return cr_make_param_array(
@@ -171,17 +174,27 @@ Test(tls, version_1_2_is_refused_where_1_3_is_demanded)
 
 /* --- handshakes that come to nothing --------------------------------------------- */
 
-Test(tls, garbage_instead_of_a_handshake_fails_it)
+static void greet_with(const char *text, enum net_failure expected)
 {
 	listen_with(demo_tls());
 	int fd = connect_raw();
 
-	cr_assert_eq(send(fd, "GET / HTTP/1.0\r\n\r\n", 18, 0), 18);
+	cr_assert_eq(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
 	cr_assert(wait_until(server_is_decided));
 
 	cr_expect_eq(server.events, NET_FAILED);
-	cr_expect_eq(net_conn_failure(server.conn), NET_TLS);
+	cr_expect_eq(net_conn_failure(server.conn), expected);
 	close(fd);
+}
+
+Test(tls, garbage_instead_of_a_handshake_fails_it)
+{
+	greet_with("\x80\x81garbage, and some more", NET_TLS);
+}
+
+Test(tls, a_request_instead_of_a_handshake_is_known_as_one)
+{
+	greet_with("DELETE / HTTP/1.0\r\n\r\n", NET_NOT_TLS);
 }
 
 Test(tls, a_client_that_leaves_in_the_middle_fails_it)
@@ -340,6 +353,7 @@ Test(tls, a_key_with_a_pass_phrase_is_refused_and_nobody_is_asked_for_it)
 	cr_expect_eq(load(cert_file("one.pem"), cert_file("locked.key")), -1);
 
 	cr_expect_not_null(strstr(err.text, "locked.key"), "%s", err.text);
+	cr_expect_not_null(strstr(err.text, "openssl pkey -in"), "%s", err.text);
 	cr_expect_eq(recv(terminal[1], &question, 1, MSG_DONTWAIT), -1);
 }
 
