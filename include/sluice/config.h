@@ -30,7 +30,7 @@ struct config_timeouts {
 	uint32_t client_header_ms, client_body_ms, client_slow_ms, client_idle_ms;
 	uint32_t linger_ms, tls_handshake_ms;
 	uint32_t connect_ms, response_head_ms, stream_idle_ms, stall_ms;
-	uint32_t upstream_idle_ms, tunnel_idle_ms, drain_ms;
+	uint32_t upstream_idle_ms, tunnel_idle_ms, drain_delay_ms, drain_ms;
 };
 
 struct config_limits { /* 0: none, where that is allowed */

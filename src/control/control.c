@@ -135,7 +135,7 @@ static void close_all(struct control *c)
 	proxy_free(c->proxy);
 	registry_free(c->registry);
 	stats_free(c->stats);
-	signals_close();
+	signals_close(c);
 	control_store_close(c);
 	net_waker_free(c->waker); /* a handler may have run on the journal's thread */
 	net_loop_free(c->loop);

@@ -22,6 +22,7 @@
 #include "sluice/control/guards.h"
 #include "sluice/control/memory.h"
 #include "sluice/journal.h"
+#include "sluice/net/loop.h"
 #include "sluice/pool/migration.h"
 #include "sluice/pool/pool.h"
 #include "sluice/shift.h"
@@ -119,6 +120,7 @@ struct control {
 
 	uint64_t started_us;
 	bool ready, draining, running_is_file;
+	struct net_timer drain_delay; /* draining, but still accepting */
 	char *reload_error;
 };
 
@@ -265,7 +267,7 @@ void reload_finish(void *control, struct loaded *l);
 void signals_catch(void);
 /* What came before is obeyed from now. */
 void signals_open(struct control *c);
-void signals_close(void);
+void signals_close(struct control *c);
 
 /* --- commands.c, view.c: what admin asks --------------------------------- */
 

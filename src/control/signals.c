@@ -70,8 +70,20 @@ static void on_drained(void *arg)
 	net_loop_stop(c->loop);
 }
 
+static void begin_drain(void *arg)
+{
+	struct control *c = arg;
+
+	log_info("draining", "ms=%u", c->config->timeouts.drain_ms);
+	proxy_drain(c->proxy, c->loop, c->config->timeouts.drain_ms, on_drained, c);
+}
+
+/* A balancer in front asks GET /readyz: it hears of the end before connections are
+ * refused. Before the first "ready" there is none to tell. */
 static void drain(struct control *c)
 {
+	uint32_t delay_ms = c->ready ? c->config->timeouts.drain_delay_ms : 0;
+
 	if (c->draining) {
 		log_warn("stopping at once", "");
 		net_loop_stop(c->loop);
@@ -79,9 +91,13 @@ static void drain(struct control *c)
 	}
 	c->draining = true;
 	c->notify->stopping();
-	log_info("draining", "ms=%u", c->config->timeouts.drain_ms);
 	record_process(c, "stop", "signal", "drain and stop", NULL);
-	proxy_drain(c->proxy, c->loop, c->config->timeouts.drain_ms, on_drained, c);
+	if (delay_ms == 0) {
+		begin_drain(c);
+		return;
+	}
+	log_info("not ready any more, still accepting", "ms=%u", delay_ms);
+	net_timer_set(&c->drain_delay, delay_ms);
 }
 
 static void on_wake(void *arg)
@@ -108,6 +124,7 @@ void signals_catch(void)
 
 void signals_open(struct control *c)
 {
+	net_timer_init(&c->drain_delay, c->loop, begin_drain, c);
 	c->waker = net_waker_new(c->loop, on_wake, c);
 	net_waker_priority(c->waker, NET_FIRST);
 	atomic_store(&wire.live, c->live);
@@ -116,8 +133,10 @@ void signals_open(struct control *c)
 }
 
 /* The signals stay caught, by a handler that finds nothing to do. */
-void signals_close(void)
+void signals_close(struct control *c)
 {
 	atomic_store(&wire.live, NULL);
 	atomic_store(&wire.waker, NULL);
+	if (c->waker != NULL)
+		net_timer_stop(&c->drain_delay);
 }

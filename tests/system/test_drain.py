@@ -36,3 +36,17 @@ def test_under_load_no_answer_is_cut_short(site, load):
     broken = [s for s in traffic.stop().failures if "closed after" in (s.error or "")
               and "closed after 0" not in s.error]
     assert broken == []
+
+
+def test_with_a_delay_it_says_that_it_leaves_before_it_refuses(site):
+    sluice = site(start=False)
+    sluice.config["timeouts"] = {"drain_delay": "3s"}
+    sluice.start()
+
+    sluice.signal(signal.SIGTERM)
+    wait_for(lambda: sluice.admin("/readyz")[0] == 503, 2, "not ready")
+    served = sluice.get().status
+
+    assert served == 200
+    wait_for(lambda: not sluice.is_alive(), 20, "the end")
+    assert "not ready any more" in sluice.log()

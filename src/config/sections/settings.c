@@ -80,6 +80,16 @@ static const struct key timeout_keys[] = {
 	TIMEOUT(tunnel_idle, HOUR, 168.0 * HOUR,
 		"longest silence of an upgraded connection (WebSocket)"),
 	{
+		.name = "drain_delay",
+		.kind = &kind_duration,
+		AT(config_timeouts, drain_delay_ms),
+		.preset = 0,
+		.high = HOUR,
+		.help = "how long sluice still accepts when it is to stop, and /readyz "
+			"says 503 already, so that a balancer in front turns away; "
+			"then drain begins",
+	},
+	{
 		.name = "drain",
 		.kind = &kind_duration,
 		AT(config_timeouts, drain_ms),

@@ -155,6 +155,7 @@ Test(settings, timeouts_and_limits_have_the_documented_defaults)
 	cr_expect_eq(t->stall_ms, 2000);
 	cr_expect_eq(t->upstream_idle_ms, 60000);
 	cr_expect_eq(t->tunnel_idle_ms, 3600000);
+	cr_expect_eq(t->drain_delay_ms, 0);
 	cr_expect_eq(t->drain_ms, 30000);
 	cr_expect_eq(limits->header_bytes, 32768);
 	cr_expect_eq(limits->header_count, 100);
