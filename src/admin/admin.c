@@ -88,7 +88,7 @@ static int open_local(struct admin *a, uint32_t mode, struct err *err)
 	}
 	a->socket_dev = st.st_dev;
 	a->socket_ino = st.st_ino;
-	door_open(&a->local, fd);
+	door_open(&a->local, fd, st.st_gid);
 	return 0;
 }
 
@@ -124,7 +124,7 @@ static int open_tcp(struct admin *a, const struct config_admin *c, struct err *e
 		return err_wrap(err, "admin.listen %s", wanted);
 	door_close(&a->tcp);
 	if (fd != -1)
-		door_open(&a->tcp, fd);
+		door_open(&a->tcp, fd, 0); /* its peers have no group */
 	free(a->listen);
 	a->listen = mem_text(wanted);
 	return 0;
@@ -173,7 +173,8 @@ void admin_know_users(struct admin *a, struct uid_names *u)
 
 void admin_bound(struct admin *a, unsigned sessions)
 {
-	a->local.max = sessions;
+	/* Both classes of peers together; the port has one of them. */
+	a->local.max = sessions / DOOR_CLASSES;
 	a->tcp.max = sessions;
 }
 

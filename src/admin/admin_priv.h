@@ -91,17 +91,44 @@ struct api {
 	uint64_t turn_ns, spent_ns; /* the loop's turn, and what pages took of it */
 };
 
+struct fault {           /* why a body is not what the peer meant to send */
+	unsigned status; /* 0: it is whole */
+	const char *hint, *text;
+};
+
 struct call {
 	enum http_method method;
+	struct fault fault; /* then body is what came of it */
 	struct span target, body;
 	bool read_only; /* it came over the loopback port */
 	int uid;
 };
 
 void api_answer(struct api *api, const struct call *c, struct answer *out);
+bool change_is_cutback(struct span path);
 /* A POST below /v1/: path is what stands behind that. */
 void change_answer(
 	struct api *api, const struct call *c, struct span path, struct answer *out);
+
+/* --- fields.c: what stands in the body of a change ------------------------ */
+
+enum { FIELDS_REASON = 500, FIELDS_REASON_SIZE = 704 };
+
+struct fields {
+	char reason[FIELDS_REASON_SIZE]; /* "": none */
+	bool has_generation, hard;
+	uint64_t generation;
+	uint32_t new_ppm;
+};
+
+/* Takes nothing on trust: an unknown field could be a misspelt "generation", and the
+ * change would lose the protection that its sender relied on (S8). */
+int fields_read(struct fields *f, struct span body, enum shift_command command,
+	struct err *err);
+/* A cutback's, which takes effect whatever its body is: what can be understood of it,
+ * and behind the reason, in brackets, what could not. fault: NULL, or why body is not
+ * whole. */
+void fields_read_cutback(struct fields *f, struct span body, const char *fault);
 
 /* --- walk.c: visiting what a reload may change between two pieces --------- */
 
@@ -198,23 +225,32 @@ void outgoing_fini(struct outgoing *o);
 
 /* --- door.c, session.c ---------------------------------------------------- */
 
+struct places {
+	struct link sessions; /* the longest quiet one first */
+	unsigned n;
+};
+
+enum { DOOR_TRUSTED, DOOR_OTHERS, DOOR_CLASSES };
+
 struct door {
 	struct api *api;
 	struct net_loop *loop;
 	struct net_acceptor *acceptor; /* NULL: closed */
-	struct link sessions;          /* the longest quiet one first */
-	unsigned n, max;
+	struct places places[DOOR_CLASSES];
+	unsigned max; /* sessions of each class */
+	gid_t group; /* the socket's: its members are trusted */
 	bool read_only;
 };
 
 void door_init(struct door *d, struct api *api, struct net_loop *l, bool read_only);
-void door_open(struct door *d, int fd);
+void door_open(struct door *d, int fd, gid_t group);
 void door_close(struct door *d); /* its sessions too; may be opened again */
 
 struct session;
-void session_open(struct door *d, struct net_conn *c);
-/* Closes the longest quiet one that waits for a request; false: none does. */
-bool session_evict(struct door *d);
-void session_close_all(struct door *d);
+void session_open(struct door *d, struct places *p, struct net_conn *c);
+/* Closes one of p, which has some: the longest quiet one between two requests, else one
+ * whose request is not whole, else one that does not read its answer. */
+void session_evict(struct door *d, struct places *p);
+void session_close_all(struct places *p);
 
 #endif

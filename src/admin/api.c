@@ -236,10 +236,21 @@ static void answer_path(struct api *api, const struct call *c, struct answer *ou
 		answer_error(out, 404, what_there_is, "no such path");
 }
 
+/* S48 (cutback has no precondition): its body is no reason to refuse it. */
+static bool may_be_faulty(const struct call *c)
+{
+	struct span path = c->target;
+
+	return c->method == HTTP_POST && change_is_cutback(span_cut(&path, '?'));
+}
+
 void api_answer(struct api *api, const struct call *c, struct answer *out)
 {
 	api->requests++;
-	answer_path(api, c, out);
+	if (c->fault.status != 0 && !may_be_faulty(c))
+		answer_error(out, c->fault.status, c->fault.hint, "%s", c->fault.text);
+	else
+		answer_path(api, c, out);
 	if (out->status >= 400)
 		api->refused_requests++;
 }

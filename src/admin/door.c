@@ -1,26 +1,32 @@
 /*
  * A way in: accepts, and keeps the number of sessions bounded. When all places are
- * taken, the one that has been silent longest makes room, so that forgotten
- * connections never keep out whoever comes to cut back.
+ * taken, the session that needs its own least makes room: neither forgotten connections
+ * nor half requests keep out the operator that comes to cut back. root, this user and
+ * the socket's group have places of their own, which others cannot take.
  */
 #include "admin_priv.h"
 
+#include <unistd.h>
+
 enum { MAX_SESSIONS = 64 };
 
-static unsigned admit(void *arg, const struct sockaddr *peer)
+static struct places *places_of(struct door *d, const struct net_conn *c)
 {
-	struct door *d = arg;
+	int uid = net_conn_peer_uid(c);
+	bool trusted = uid == 0 || uid == (int)geteuid() ||
+		       net_conn_peer_in_group(c, d->group);
 
-	(void)peer;
-	if (d->n < d->max || session_evict(d))
-		return NET_ADMIT;
-	d->api->refused_connections++;
-	return NET_REFUSE;
+	return &d->places[trusted ? DOOR_TRUSTED : DOOR_OTHERS];
 }
 
 static void on_accept(void *arg, struct net_conn *c)
 {
-	session_open(arg, c);
+	struct door *d = arg;
+	struct places *p = places_of(d, c);
+
+	if (p->n >= d->max)
+		session_evict(d, p);
+	session_open(d, p, c);
 }
 
 void door_init(struct door *d, struct api *api, struct net_loop *l, bool read_only)
@@ -31,17 +37,15 @@ void door_init(struct door *d, struct api *api, struct net_loop *l, bool read_on
 		.max = MAX_SESSIONS,
 		.read_only = read_only,
 	};
-	list_init(&d->sessions);
+	for (unsigned i = 0; i < DOOR_CLASSES; i++)
+		list_init(&d->places[i].sessions);
 }
 
-void door_open(struct door *d, int fd)
+void door_open(struct door *d, int fd, gid_t group)
 {
-	d->acceptor = net_acceptor_new(d->loop, fd,
-		&(struct net_accept){
-			.on_accept = on_accept,
-			.admit = admit,
-			.arg = d,
-		});
+	d->group = group;
+	d->acceptor = net_acceptor_new(
+		d->loop, fd, &(struct net_accept){ .on_accept = on_accept, .arg = d });
 }
 
 void door_close(struct door *d)
@@ -49,5 +53,6 @@ void door_close(struct door *d)
 	if (d->acceptor != NULL)
 		net_acceptor_free(d->acceptor);
 	d->acceptor = NULL;
-	session_close_all(d);
+	for (unsigned i = 0; i < DOOR_CLASSES; i++)
+		session_close_all(&d->places[i]);
 }

@@ -115,7 +115,8 @@ static void show_admin(struct text *t, const struct api *api)
 		"Requests to this interface that were answered with an error.",
 		api->refused_requests);
 	total(t, "sluice_admin_refused_connections_total",
-		"Connections to this interface that found no place.",
+		"Connections to this interface that were closed inside a request to "
+		"make room.",
 		api->refused_connections);
 	one(t, "sluice_admin_connections_open", "Connections to this interface.",
 		api->connections);

@@ -5,7 +5,8 @@
  *
  * Ways to fail: the peer leaves (closed at once), it is slow (408, or closed while it
  * was silent or did not read), it sends what is no HTTP (400..431), or too long a body
- * (413); the journal does not answer in time (504).
+ * (413); the journal does not answer in time (504). A body that is late, too long or
+ * garbled is the api's to judge: a cutback takes effect without one.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ enum verdict {
 };
 
 struct session {
-	struct link link; /* in door.sessions */
+	struct link link; /* in places.sessions */
+	struct places *places;
 	struct door *door;
 	struct net_conn *conn;
 	struct net_timer deadline;
@@ -47,6 +49,7 @@ struct session {
 	struct http_field fields[MAX_FIELDS];
 	struct h1_body decoder;
 	struct text target, body;
+	struct fault fault; /* of body */
 	struct outgoing out;
 };
 
@@ -86,6 +89,7 @@ static void forget_request(struct session *s)
 			.field_count = MAX_FIELDS,
 			.target_bytes = MAX_TARGET });
 	s->target.n = s->body.n = 0;
+	s->fault = (struct fault){ .status = 0 };
 	outgoing_reset(&s->out);
 }
 
@@ -95,7 +99,7 @@ static void release(struct session *s)
 {
 	net_timer_stop(&s->deadline);
 	list_remove(&s->link);
-	s->door->n--;
+	s->places->n--;
 	s->door->api->connections--;
 	buf_release(bufs(s), &s->in);
 	outgoing_fini(&s->out);
@@ -123,6 +127,23 @@ static enum verdict refuse(
 }
 
 /* --- the request -------------------------------------------------------------- */
+
+/* The request is understood and its body is not: what follows on this connection
+ * cannot be told apart from the rest of it. */
+static enum verdict spoil(
+	struct session *s, unsigned status, const char *hint, const char *text)
+{
+	s->out.keep = false;
+	s->fault = (struct fault){ .status = status, .hint = hint, .text = text };
+	return go(s, ADMIN_ANSWER);
+}
+
+static enum verdict too_long(struct session *s)
+{
+	s->body.n = s->body.n < MAX_BODY ? s->body.n : MAX_BODY;
+	return spoil(s, 413, "a change is a small JSON object",
+		"the body is longer than 64 KiB");
+}
 
 /* Whoever has begun a request must end its head soon. */
 static void first_bytes(struct session *s)
@@ -162,8 +183,7 @@ static enum verdict head_done(struct session *s)
 	buf_drop(&s->in, s->head.bytes);
 	s->head.base = NULL; /* its texts are gone with the bytes */
 	if (s->head.framing == HTTP_LENGTH && s->head.length > MAX_BODY)
-		return refuse(s, 413, "a change is a small JSON object",
-			"the body is longer than 64 KiB");
+		return too_long(s);
 	if (s->head.expect_continue && s->head.framing != HTTP_NO_BODY &&
 		buf_len(&s->in) == 0 && net_write(s->conn, &iov, 1) != (ssize_t)ok.n)
 		return over(s, net_conn_close);
@@ -198,7 +218,7 @@ static enum verdict step_body(struct session *s)
 	size_t used = 0;
 
 	if (s->late)
-		return refuse(s, 408, "send the body at once",
+		return spoil(s, 408, "send the body at once",
 			"the request body did not come within 10 s");
 	if (h1_body_is_done(&s->decoder))
 		return go(s, ADMIN_ANSWER);
@@ -208,13 +228,12 @@ static enum verdict step_body(struct session *s)
 		text_add(&s->body, data.p, data.n);
 	buf_drop(&s->in, used);
 	if (s->body.n > MAX_BODY)
-		return refuse(s, 413, "a change is a small JSON object",
-			"the body is longer than 64 KiB");
+		return too_long(s);
 	switch (r) {
 	case H1_MORE:
 		return used > 0 ? AGAIN : receive(s);
 	case H1_BAD:
-		return refuse(s, http_bad_status(s->decoder.why),
+		return spoil(s, http_bad_status(s->decoder.why),
 			"this socket speaks HTTP/1.1", http_bad_text(s->decoder.why));
 	case H1_DONE:
 		break;
@@ -242,6 +261,7 @@ static enum verdict step_answer(struct session *s)
 {
 	struct call c = {
 		.method = s->head.method,
+		.fault = s->fault,
 		.target = { .p = s->target.p, .n = s->target.n },
 		.body = { .p = s->body.n > 0 ? s->body.p : "", .n = s->body.n },
 		.read_only = s->door->read_only,
@@ -317,7 +337,7 @@ static void session_run(struct session *s)
 	assert(!s->running);
 	s->running = true;
 	list_remove(&s->link);
-	list_push(&s->door->sessions, &s->link);
+	list_push(&s->places->sessions, &s->link);
 	while (v == AGAIN)
 		v = steps[s->step](s);
 	if (v == WAIT)
@@ -342,15 +362,16 @@ static void on_late(void *arg)
 	session_run(s);
 }
 
-void session_open(struct door *d, struct net_conn *c)
+void session_open(struct door *d, struct places *p, struct net_conn *c)
 {
 	struct session *s = mem_zero(sizeof(*s));
 
 	s->door = d;
+	s->places = p;
 	s->conn = c;
 	list_init(&s->link);
-	list_push(&d->sessions, &s->link);
-	d->n++;
+	list_push(&p->sessions, &s->link);
+	p->n++;
 	d->api->connections++;
 	net_timer_init(&s->deadline, d->loop, on_late, s);
 	forget_request(s);
@@ -359,21 +380,40 @@ void session_open(struct door *d, struct net_conn *c)
 	(void)go(s, ADMIN_HEAD);
 }
 
-bool session_evict(struct door *d)
+/* 0: it may be closed without a loss; else, the higher the greater a loss. */
+static unsigned worth(const struct session *s)
 {
-	LIST_EACH (&d->sessions, it, after) {
-		struct session *s = LIST_ENTRY(it, struct session, link);
-
-		if (s->step != ADMIN_HEAD || buf_len(&s->in) > 0)
-			continue;
-		(void)over(s, net_conn_close);
-		return true;
+	switch (s->step) {
+	case ADMIN_HEAD:
+		return buf_len(&s->in) == 0 ? 0 : 1;
+	case ADMIN_BODY:
+		return 1;
+	case ADMIN_SEND:
+		return 2;
+	case ADMIN_ANSWER:
+	case ADMIN_WAIT:
+		return 3; /* only the journal keeps it waiting */
 	}
-	return false;
+	return 3;
 }
 
-void session_close_all(struct door *d)
+void session_evict(struct door *d, struct places *p)
 {
-	LIST_EACH (&d->sessions, it, after)
+	struct session *least = NULL;
+
+	LIST_EACH (&p->sessions, it, after) {
+		struct session *s = LIST_ENTRY(it, struct session, link);
+
+		if (least == NULL || worth(s) < worth(least))
+			least = s;
+	}
+	assert(least != NULL);
+	d->api->refused_connections += worth(least) > 0;
+	(void)over(least, net_conn_close);
+}
+
+void session_close_all(struct places *p)
+{
+	LIST_EACH (&p->sessions, it, after)
 		(void)over(LIST_ENTRY(it, struct session, link), net_conn_close);
 }

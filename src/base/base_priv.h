@@ -6,10 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Length of the UTF-8 sequence at p, of which n bytes are there; 0 when it is
- * none: cut short, overlong, a surrogate or beyond U+10FFFF. */
-size_t utf8_len(const char *p, size_t n);
-
 enum { LOG_VALUE_SIZE = 4096 };
 
 struct log_value {

@@ -11,6 +11,7 @@
 
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/utf8.h"
 
 #include "base_priv.h"
 
@@ -178,6 +179,27 @@ bool json_bool(const struct json *object, const char *key, bool missing)
 bool json_has(const struct json *object, const char *key)
 {
 	return json_object_get(inner(object), key) != NULL;
+}
+
+static bool is_known(const char *key, const char *const *known, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(key, known[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *json_unknown_key(const struct json *j, const char *const *known, size_t n)
+{
+	json_t *object = inner(j);
+
+	for (void *at = json_object_iter(object); at != NULL;
+		at = json_object_iter_next(object, at)) {
+		if (!is_known(json_object_iter_key(at), known, n))
+			return json_object_iter_key(at);
+	}
+	return NULL;
 }
 
 size_t json_count(const struct json *array)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/base/utf8.h"
 
 #include "base_priv.h"
 

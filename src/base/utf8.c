@@ -2,9 +2,9 @@
  * What counts as a character: the well-formed sequences of Unicode 15, table
  * 3-7. The second byte alone decides what is overlong or a surrogate.
  */
-#include <stdint.h>
+#include "sluice/base/utf8.h"
 
-#include "base_priv.h"
+#include <stdint.h>
 
 static const struct {
 	uint8_t first, last; /* of the lead byte */

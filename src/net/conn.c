@@ -375,6 +375,26 @@ int net_conn_peer_uid(const struct net_conn *c)
 	return (int)who.uid;
 }
 
+bool net_conn_peer_in_group(const struct net_conn *c, gid_t group)
+{
+	gid_t groups[256]; /* a process in more of them is judged by its first */
+	struct ucred who;
+	socklen_t who_len = sizeof(who), len = sizeof(groups);
+
+	if (c->peer.any.sa_family != AF_UNIX ||
+		getsockopt(c->io.fd, SOL_SOCKET, SO_PEERCRED, &who, &who_len) == -1)
+		return false;
+	if (who.gid == group)
+		return true;
+	if (getsockopt(c->io.fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == -1)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
+		if (groups[i] == group)
+			return true;
+	}
+	return false;
+}
+
 static void close_now(struct net_conn *c, bool goodbye)
 {
 	assert(c->state != CONN_CLOSED);

@@ -1,7 +1,10 @@
 """A cutback from the command line holds from the moment it returns, and is latched."""
 
+import contextlib
+import socket
 import time
 
+import pytest
 from waiting import wait_for
 
 
@@ -55,3 +58,28 @@ def test_a_latch_refuses_rises_and_says_why(site):
     assert "sluicectl resume api" in done.stderr
     assert sluice.weight() == 0
     assert sluice.decisions("refused"), "a refusal is a decision too"
+
+
+@pytest.mark.parametrize("reason,kept", [
+    ("two\nlines\tand a tab", "two lines and a tab [cleaned]"),
+    ("x" * 700, "x" * 500 + " [cut]")])
+def test_no_reason_is_too_odd_for_a_cutback(site, reason, kept):
+    sluice = site(new_percent=100)
+
+    sluice.ctl("cutback", "api", "--reason", reason)
+
+    assert (sluice.phase(), sluice.weight()) == ("cutback", 0)
+    assert kept in sluice.decisions("cutback")[-1]["reason"]
+
+
+def test_half_requests_on_the_admin_socket_do_not_keep_it_out(site):
+    sluice = site(new_percent=50)
+    with contextlib.ExitStack() as half_requests:
+        for _ in range(300):
+            s = half_requests.enter_context(socket.socket(socket.AF_UNIX))
+            s.connect(str(sluice.folder / "admin.sock"))
+            s.sendall(b"POST /v1/cutback HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+
+        sluice.ctl("cutback", "api")
+
+        assert (sluice.phase(), sluice.weight()) == ("cutback", 0)

@@ -41,6 +41,8 @@ int64_t json_int(const struct json *object, const char *key, int64_t missing);
 double json_number(const struct json *object, const char *key, double missing);
 bool json_bool(const struct json *object, const char *key, bool missing);
 bool json_has(const struct json *object, const char *key);
+/* A key that is none of the n known ones; NULL: there is none, or j is no object. */
+const char *json_unknown_key(const struct json *j, const char *const *known, size_t n);
 
 /* Arrays; and an array's element itself as a number. */
 size_t json_count(const struct json *array);

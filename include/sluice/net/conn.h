@@ -154,6 +154,8 @@ unsigned net_conn_admission(const struct net_conn *c); /* what admit said */
 bool net_conn_has_tls(const struct net_conn *c);
 struct span net_conn_alpn(const struct net_conn *c); /* empty: none was agreed */
 int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwise */
+/* Of the peer's process when it connected, supplementary groups too; unix sockets. */
+bool net_conn_peer_in_group(const struct net_conn *c, gid_t group);
 
 /* Nothing more will be written, which the peer is told behind what was; it may still be
  * read. */

@@ -82,9 +82,8 @@ ParameterizedTestParameters(bad_input, is_refused_with_what_and_how)
 		{ "POST", START, "{\"percent\": 1}", 400, "unknown field" },
 		{ "POST", START, "{\"reason\": 5}", 400, "reason" },
 		{ "POST", START, "{\"reason\": \"a\\nb\"}", 400, "one line" },
-		{ "POST", "/v1/migrations/m0/cutback", "{\"hard\": \"yes\"}", 400,
-			"true or false" },
-		{ "POST", "/v1/cutback", "{\"hard\": 1}", 400, "true or false" },
+		{ "POST", START, "{\"hard\": true}", 400, "unknown field" },
+		{ "POST", START, "{\"generation\": 7, \"x\": \"\"}", 400, "\"x\"" },
 		{ "POST", START, "{\"reason\": \"\\u001b[2J\"}", 400, "one line" },
 		{ "POST", START, "{\"generation\": -1}", 400, "generation" },
 		{ "POST", START, "{\"generation\": 1.5}", 400, "generation" },
@@ -156,12 +155,13 @@ ParameterizedTestParameters(bad_input, that_is_no_http_is_answered_and_closed)
 		{ "GET /healthz HTTP/3.0\r\n\r\n", 505 },
 		{ "GET /healthz HTTP/1.1\r\n\r\n", 400 },
 		{ "GET /healthz HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n", 400 },
-		{ "POST /v1/cutback HTTP/1.1\r\nHost: a\r\nContent-Length: "
+		{ "POST /v1/migrations/m0/start HTTP/1.1\r\nHost: a\r\nContent-Length: "
 		  "70000\r\n\r\n",
 			413 },
 		{ "POST /v1/cutback HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
 			400 },
-		{ "POST /v1/cutback HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+		{ "POST /v1/migrations/m0/start HTTP/1.1\r\nHost: "
+		  "a\r\nTransfer-Encoding: "
 		  "chunked\r\n\r\nzz\r\n",
 			400 },
 		{ "POST /v1/cutback HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
@@ -185,7 +185,7 @@ ParameterizedTest(struct raw *raw, bad_input, that_is_no_http_is_answered_and_cl
 
 Test(bad_input, a_chunked_body_is_bounded_too)
 {
-	static const char head[] = "POST /v1/cutback HTTP/1.1\r\nHost: a\r\n"
+	static const char head[] = "POST " START " HTTP/1.1\r\nHost: a\r\n"
 				   "Transfer-Encoding: chunked\r\n\r\n20000\r\n";
 	size_t n = strlen(head) + 0x20000;
 	char *bytes = mem_alloc(n);

@@ -280,6 +280,45 @@ Test(door, forgotten_connections_never_keep_out_whoever_comes_to_cut_back)
 	close(fd);
 }
 
+Test(door, half_requests_never_keep_out_whoever_comes_to_cut_back)
+{
+	static const char *const halves[] = { "GET /hea",
+		"POST /v1/cutback HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{" };
+	int half[80];
+
+	site_start(site);
+	for (int i = 0; i < 80; i++) {
+		half[i] = client_open(site);
+		client_send(half[i], halves[i % 2], strlen(halves[i % 2]));
+	}
+	int fd = client_open(site);
+	assert_answers(fd);
+
+	cr_assert_eq(site->command.n, 0, "half a request is none");
+	for (int i = 0; i < 80; i++)
+		close(half[i]);
+	close(fd);
+}
+
+Test(door, an_idle_connection_makes_room_before_a_half_request_does)
+{
+	int fds[65];
+
+	site_start(site);
+	fds[0] = client_open(site);
+	client_send(fds[0], healthz, 10);
+	for (int i = 1; i < 65; i++) {
+		fds[i] = client_open(site);
+		assert_answers(fds[i]);
+	}
+	client_send(fds[0], healthz + 10, strlen(healthz) - 10);
+	struct got a = client_receive(fds[0], false);
+
+	cr_assert_eq(a.status, 200);
+	assert_closed(fds[1]);
+	got_fini(&a);
+}
+
 Test(door, the_loopback_port_reads_but_changes_nothing)
 {
 	static const char post[] = "POST /v1/cutback HTTP/1.1\r\nHost: a\r\n"

@@ -200,3 +200,15 @@ Test(json, nothing_at_all_is_refused_as_well)
 {
 	cr_expect_null(json_parse(NULL, 0, NULL));
 }
+
+Test(json, a_key_that_is_none_of_the_known_ones_is_found)
+{
+	static const char text[] = "{\"reason\": \"x\", \"generaton\": 7}";
+	static const char *const known[] = { "reason", "generation", "generaton" };
+	struct json *j = json_parse(text, strlen(text), NULL);
+
+	cr_expect_str_eq(json_unknown_key(j, known, 2), "generaton");
+	cr_expect_null(json_unknown_key(j, known, 3));
+	cr_expect_null(json_unknown_key(NULL, known, 3));
+	json_free(j);
+}
