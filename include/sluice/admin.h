@@ -1,5 +1,5 @@
 /*
- * admin - the operators' door: an HTTP API on a Unix socket (and, reading only, on a
+ * admin - what operators ask and change: an HTTP API on a Unix socket (and, reading only, on a
  * loopback port), Prometheus text, health of the process.
  *
  * Lives on the control loop. It reads live objects itself; what only control knows it
@@ -84,8 +84,15 @@ struct admin_request {
 	const char *actor, *reason;
 };
 
-struct admin_reply {        /* what became of a command */
-	unsigned status;    /* 200; 404 no such migration; 409 refused; 400 */
+enum admin_outcome {
+	ADMIN_DONE,
+	ADMIN_NOT_FOUND, /* no migration of that name */
+	ADMIN_REFUSED,   /* by its phase, or decided on an old generation (S8) */
+	ADMIN_UNCLEAR,   /* a command that needs a name, without one */
+};
+
+struct admin_reply { /* what became of a command */
+	enum admin_outcome outcome;
 	char text[512];     /* one sentence for a person, also on success */
 	bool has_migration; /* then the three below are valid */
 	enum shift_phase phase;

@@ -1,5 +1,5 @@
 /*
- * Opening, changing and closing the doors: the Unix socket, which may change things
+ * Opening, changing and closing the listeners: the Unix socket, which may change things
  * and is guarded by its file mode, and the loopback port, which only reads.
  */
 #include "sluice/admin.h"
@@ -14,13 +14,14 @@
 
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/net/conn.h"
 
 #include "admin_priv.h"
 
 struct admin {
 	struct api api;
 	struct net_loop *loop;
-	struct door local, tcp;
+	struct httpd_listener local, tcp;
 	char *socket, *listen; /* listen "": none */
 	dev_t socket_dev;      /* of our socket file: closing removes no other one */
 	ino_t socket_ino;
@@ -28,7 +29,7 @@ struct admin {
 
 /* --- the socket file ------------------------------------------------------------ */
 
-/* The mask goes first: nobody gets in between bind and chmod. */
+/* The mask goes first: no process gets in between bind and chmod. */
 static int listen_masked(const struct sockaddr_un *un, uint32_t mode, struct err *err)
 {
 	mode_t before = umask((mode_t)(~mode & 0777));
@@ -52,7 +53,7 @@ static bool may_write_folder(const char *path)
 	return may;
 }
 
-/* A socket that nobody listened on would have been removed. */
+/* A socket that no process listened on would have been removed. */
 static const char *way_out(const char *path)
 {
 	struct stat st;
@@ -88,7 +89,7 @@ static int open_local(struct admin *a, uint32_t mode, struct err *err)
 	}
 	a->socket_dev = st.st_dev;
 	a->socket_ino = st.st_ino;
-	door_open(&a->local, fd, st.st_gid);
+	httpd_listener_open(&a->local, fd, st.st_gid);
 	return 0;
 }
 
@@ -122,9 +123,9 @@ static int open_tcp(struct admin *a, const struct config_admin *c, struct err *e
 	if (c->has_listen &&
 		net_listen(&c->listen.sa.any, c->listen.sa_len, 1, &fd, err) != 0)
 		return err_wrap(err, "admin.listen %s", wanted);
-	door_close(&a->tcp);
+	httpd_listener_close(&a->tcp);
 	if (fd != -1)
-		door_open(&a->tcp, fd, 0); /* its peers have no group */
+		httpd_listener_open(&a->tcp, fd, 0); /* its peers have no group */
 	free(a->listen);
 	a->listen = mem_text(wanted);
 	return 0;
@@ -142,11 +143,12 @@ int admin_open(struct admin **out, struct net_loop *l, const struct config_admin
 	a->listen = mem_text("");
 	a->api = (struct api){
 		.ops = *ops,
-		.scale = scale_new(),
+		.buckets = buckets_new(),
 		.socket = a->socket,
+		.httpd = { .answer = api_answer, .arg = &a->api },
 	};
-	door_init(&a->local, &a->api, l, false);
-	door_init(&a->tcp, &a->api, l, true);
+	httpd_listener_init(&a->local, &a->api.httpd, l, API_OPERATOR);
+	httpd_listener_init(&a->tcp, &a->api.httpd, l, API_READER);
 	if (open_local(a, c->mode, err) != 0 || open_tcp(a, c, err) != 0)
 		goto fail;
 	*out = a;
@@ -174,7 +176,7 @@ void admin_know_users(struct admin *a, struct uid_names *u)
 void admin_bound(struct admin *a, unsigned sessions)
 {
 	/* Both classes of peers together; the port has one of them. */
-	a->local.max = sessions / DOOR_CLASSES;
+	a->local.max = sessions / HTTPD_CLASSES;
 	a->tcp.max = sessions;
 }
 
@@ -182,12 +184,12 @@ void admin_close(struct admin *a)
 {
 	if (a == NULL)
 		return;
-	door_close(&a->tcp);
+	httpd_listener_close(&a->tcp);
 	if (a->local.acceptor != NULL)
 		remove_socket(a);
-	door_close(&a->local);
+	httpd_listener_close(&a->local);
 	uid_names_free(a->api.users);
-	scale_free(a->api.scale);
+	buckets_free(a->api.buckets);
 	free(a->socket);
 	free(a->listen);
 	free(a);

@@ -1,5 +1,5 @@
 /*
- * From a request to its answer: the table of what can be asked, and everything that
+ * From a request to its answer: the table of what can be asked, at the end, and all that
  * can be wrong with a path, a method or a query. Changes are in change.c.
  */
 #include <stdio.h>
@@ -17,45 +17,45 @@ static const char what_there_is[] =
 	"/v1/decisions?since=&migration=&limit=; POST /v1/cutback, "
 	"/v1/migrations/NAME/{start,pause,resume,abort,cutback,weight}";
 
-static void get_healthz(struct api *api, struct span query, struct answer *out)
+static void get_healthz(struct api *api, struct span query, struct httpd_answer *out)
 {
-	(void)api; /* who answers is alive */
+	(void)api; /* a process that answers is alive */
 	(void)query;
-	answer_text(out, 200, "ok\n");
+	httpd_answer_text(out, 200, "ok\n");
 }
 
-static void get_readyz(struct api *api, struct span query, struct answer *out)
+static void get_readyz(struct api *api, struct span query, struct httpd_answer *out)
 {
 	struct admin_process p = { .ready = false };
 
 	(void)query;
 	api->ops.process(api->ops.arg, &p);
 	if (p.draining)
-		answer_text(out, 503, "not ready: draining\n");
+		httpd_answer_text(out, 503, "not ready: draining\n");
 	else if (!p.ready)
-		answer_text(out, 503, "not ready: servers are not checked yet\n");
+		httpd_answer_text(out, 503, "not ready: servers are not checked yet\n");
 	else
-		answer_text(out, 200, "ready\n");
+		httpd_answer_text(out, 200, "ready\n");
 }
 
-static void get_metrics(struct api *api, struct span query, struct answer *out)
+static void get_metrics(struct api *api, struct span query, struct httpd_answer *out)
 {
 	(void)query; /* scrapers add parameters of their own */
 	out->status = 200;
 	out->type = "text/plain; version=0.0.4; charset=utf-8";
-	out->page = metrics_page(api);
+	out->source = metrics_source(api);
 }
 
-static void get_status(struct api *api, struct span query, struct answer *out)
+static void get_status(struct api *api, struct span query, struct httpd_answer *out)
 {
 	if (query.n > 0) {
-		answer_error(out, 400, "ask for /v1/status alone",
+		httpd_answer_error(out, 400, "ask for /v1/status alone",
 			"/v1/status has no parameters");
 		return;
 	}
 	out->status = 200;
 	out->type = "application/json";
-	out->page = status_page(api);
+	out->source = status_source(api);
 }
 
 /* --- the query of decisions ------------------------------------------------ */
@@ -142,7 +142,7 @@ static const char *take_parameter(struct journal_query *q, struct span pair)
 	return "unknown parameter: expected since, migration or limit";
 }
 
-static void get_decisions(struct api *api, struct span query, struct answer *out)
+static void get_decisions(struct api *api, struct span query, struct httpd_answer *out)
 {
 	struct journal_query q = { .limit = DEFAULT_ROWS };
 	struct journal *j = api->ops.journal(api->ops.arg);
@@ -152,105 +152,158 @@ static void get_decisions(struct api *api, struct span query, struct answer *out
 
 		if (wrong == NULL)
 			continue;
-		answer_error(out, 400,
+		httpd_answer_error(out, 400,
 			"/v1/decisions?since=2h&migration=NAME&limit=100; all may be "
 			"left out",
 			"%s", wrong);
 		return;
 	}
 	if (j == NULL) {
-		answer_error(out, 503, "try again when sluice is ready",
+		httpd_answer_error(out, 503, "try again when sluice is ready",
 			"the journal is not open");
 		return;
 	}
 	out->status = 200;
 	out->type = "application/json";
-	out->ticket = ticket_ask(j, &q);
+	out->pending = pending_query_new(j, &q);
 }
 
-/* --- dispatch --------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------- */
 
-static const struct {
-	const char *path;
-	void (*get)(struct api *api, struct span query, struct answer *out);
-} pages[] = {
-	{ "/healthz", get_healthz },
-	{ "/readyz", get_readyz },
-	{ "/metrics", get_metrics },
-	{ "/v1/status", get_status },
-	{ "/v1/decisions", get_decisions },
+struct route {
+	const char *path; /* a part that is * stands for a migration's name */
+	enum api_role needs;
+	void (*get)(struct api *api, struct span query, struct httpd_answer *out);
+	enum shift_command command; /* of a POST, when get is NULL */
 };
 
-static bool is_change(struct span path)
+static const struct route routes[] = {
+	{ .path = "/healthz", .needs = API_READER, .get = get_healthz },
+	{ .path = "/readyz", .needs = API_READER, .get = get_readyz },
+	{ .path = "/metrics", .needs = API_READER, .get = get_metrics },
+	{ .path = "/v1/status", .needs = API_READER, .get = get_status },
+	{ .path = "/v1/decisions", .needs = API_READER, .get = get_decisions },
+	{ .path = "/v1/cutback", .needs = API_OPERATOR, .command = COMMAND_CUTBACK },
+	{ .path = "/v1/migrations/*/cutback",
+		.needs = API_OPERATOR,
+		.command = COMMAND_CUTBACK },
+	{ .path = "/v1/migrations/*/weight",
+		.needs = API_OPERATOR,
+		.command = COMMAND_WEIGHT },
+	{ .path = "/v1/migrations/*/start",
+		.needs = API_OPERATOR,
+		.command = COMMAND_START },
+	{ .path = "/v1/migrations/*/pause",
+		.needs = API_OPERATOR,
+		.command = COMMAND_PAUSE },
+	{ .path = "/v1/migrations/*/resume",
+		.needs = API_OPERATOR,
+		.command = COMMAND_RESUME },
+	{ .path = "/v1/migrations/*/abort",
+		.needs = API_OPERATOR,
+		.command = COMMAND_ABORT },
+};
+
+static bool matches(const char *pattern, struct span path, struct span *name)
 {
-	return span_eq(path, SPAN("/v1/cutback")) ||
-	       span_starts(path, SPAN("/v1/migrations/"));
+	struct span rest = span_of(pattern);
+
+	while (rest.n > 0 || path.n > 0) {
+		struct span want = span_cut(&rest, '/'), part = span_cut(&path, '/');
+
+		if (!span_eq(want, SPAN("*"))) {
+			if (!span_eq(want, part))
+				return false;
+			continue;
+		}
+		if (part.n == 0 || part.n >= CONFIG_NAME_SIZE)
+			return false;
+		*name = part;
+	}
+	return true;
 }
 
-static void refuse_method(struct answer *out, const char *allow)
+static const struct route *find_route(struct span path, struct span *name)
 {
-	answer_error(out, 405, what_there_is, "this path takes %s only", allow);
+	bool bare = path.n > 0 && path.p[path.n - 1] != '/';
+
+	for (size_t i = 0; bare && i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (matches(routes[i].path, path, name))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+/* --- dispatch ------------------------------------------------------------------- */
+
+static void refuse_method(struct httpd_answer *out, const char *allow)
+{
+	httpd_answer_error(out, 405, what_there_is, "this path takes %s only", allow);
 	out->allow = allow;
 }
 
-static void answer_change(
-	struct api *api, const struct call *c, struct span path, struct answer *out)
+static void refuse_role(const struct api *api, struct httpd_answer *out)
 {
 	char hint[256];
 
-	if (c->method != HTTP_POST) {
-		refuse_method(out, "POST");
-		return;
-	}
-	if (c->read_only) {
-		snprintf(hint, sizeof(hint),
-			"use sluicectl, or the Unix socket: curl --unix-socket %s",
-			api->socket);
-		answer_error(out, 403, hint, "this port only reads");
-		return;
-	}
-	path.p += strlen("/v1/");
-	path.n -= strlen("/v1/");
-	change_answer(api, c, path, out);
+	snprintf(hint, sizeof(hint),
+		"use sluicectl, or the Unix socket: curl --unix-socket %s",
+		api->socket);
+	httpd_answer_error(out, 403, hint, "this port only reads");
 }
 
-static void answer_path(struct api *api, const struct call *c, struct answer *out)
+/* A POST to what only shows is told first that nothing can be changed here. */
+static bool may(const struct route *r, const struct httpd_request *q)
 {
-	struct span query = c->target;
-	struct span path = span_cut(&query, '?');
+	return q->role >= r->needs &&
+	       (q->role >= API_OPERATOR || q->method != HTTP_POST);
+}
 
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		if (!span_eq(path, span_of(pages[i].path)))
-			continue;
-		if (c->method == HTTP_GET || c->method == HTTP_HEAD)
-			pages[i].get(api, query, out);
-		else if (c->read_only && c->method == HTTP_POST)
-			answer_error(out, 403, what_there_is, "this port only reads");
-		else
-			refuse_method(out, "GET, HEAD");
-		return;
-	}
-	if (is_change(path))
-		answer_change(api, c, path, out);
-	else
-		answer_error(out, 404, what_there_is, "no such path");
+static bool takes(const struct route *r, enum http_method m)
+{
+	if (r->get == NULL)
+		return m == HTTP_POST;
+	return m == HTTP_GET || m == HTTP_HEAD;
 }
 
 /* S48 (cutback has no precondition): its body is no reason to refuse it. */
-static bool may_be_faulty(const struct call *c)
+static bool may_be_faulty(const struct route *r)
 {
-	struct span path = c->target;
-
-	return c->method == HTTP_POST && change_is_cutback(span_cut(&path, '?'));
+	return r->get == NULL && r->command == COMMAND_CUTBACK;
 }
 
-void api_answer(struct api *api, const struct call *c, struct answer *out)
+static bool is_refused(const struct api *api, const struct route *r,
+	const struct httpd_request *q, struct httpd_answer *out)
 {
-	api->requests++;
-	if (c->fault.status != 0 && !may_be_faulty(c))
-		answer_error(out, c->fault.status, c->fault.hint, "%s", c->fault.text);
+	const struct httpd_fault *f = &q->fault;
+
+	if (r == NULL)
+		httpd_answer_error(out, 404, what_there_is, "no such path");
+	else if (!may(r, q))
+		refuse_role(api, out);
+	else if (!takes(r, q->method))
+		refuse_method(out, r->get != NULL ? "GET, HEAD" : "POST");
+	else if (f->status != 0 && !may_be_faulty(r))
+		httpd_answer_error(out, f->status, f->hint, "%s", f->text);
+	return out->status != 0;
+}
+
+void api_answer(void *arg, const struct httpd_request *q, struct httpd_answer *out)
+{
+	struct api *api = arg;
+	struct span query = q->target, name = { .n = 0 };
+	const struct route *r = find_route(span_cut(&query, '?'), &name);
+
+	if (is_refused(api, r, q, out))
+		return;
+	if (r->get != NULL)
+		r->get(api, query, out);
+	else if (query.n > 0 && r->command != COMMAND_CUTBACK)
+		httpd_answer_error(out, 400, "put the fields into a JSON body",
+			"a change takes no parameters in its path");
 	else
-		answer_path(api, c, out);
-	if (out->status >= 400)
-		api->refused_requests++;
+		change_answer(api, q,
+			&(struct api_command){
+				.command = r->command, .migration = name },
+			out);
 }

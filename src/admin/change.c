@@ -24,39 +24,61 @@ static void put_state(struct json *j, const char *name, const struct admin_reply
 	json_put_int(j, "generation", (int64_t)r->generation);
 }
 
+static unsigned status_of(enum admin_outcome o)
+{
+	switch (o) {
+	case ADMIN_DONE:
+		return 200;
+	case ADMIN_NOT_FOUND:
+		return 404;
+	case ADMIN_REFUSED:
+		return 409;
+	case ADMIN_UNCLEAR:
+		return 400;
+	}
+	return 500;
+}
+
 static const char *hint_for(const struct admin_reply *r)
 {
-	if (r->status == 404)
+	switch (r->outcome) {
+	case ADMIN_NOT_FOUND:
 		return "GET /v1/status lists the migrations";
-	if (r->status == 409 && r->has_migration && shift_is_latched(r->phase))
-		return "POST its resume clears the latch";
-	if (r->status == 409)
-		return "GET /v1/status shows phase and generation; then decide again";
+	case ADMIN_REFUSED:
+		return r->has_migration && shift_is_latched(r->phase)
+			       ? "POST its resume clears the latch"
+			       : "GET /v1/status shows phase and generation; then "
+				 "decide again";
+	case ADMIN_DONE:
+	case ADMIN_UNCLEAR:
+		break;
+	}
 	return "GET /v1/status shows what is running";
 }
 
-static void run(struct api *api, const struct admin_request *q, struct answer *out)
+static void run(
+	struct api *api, const struct admin_request *q, struct httpd_answer *out)
 {
-	struct admin_reply r = { .status = 500, .text = "no reply" };
+	struct admin_reply r = { .outcome = ADMIN_REFUSED, .text = "no reply" };
 	struct json *j = json_new_object();
 
 	api->ops.command(api->ops.arg, q, &r);
-	if (r.status < 400) {
+	if (r.outcome == ADMIN_DONE) {
 		json_put_text(j, "message", r.text);
 	} else {
 		json_put_text(j, "error", r.text);
 		json_put_text(j, "hint", hint_for(&r));
 	}
 	put_state(j, q->migration, &r);
-	answer_take_json(out, r.status, &j);
+	httpd_answer_take_json(out, status_of(r.outcome), &j);
 }
 
-static void run_fields(struct api *api, const struct call *c, struct admin_request *q,
-	const struct fields *f, struct answer *out)
+static void run_fields(struct api *api, const struct httpd_request *request,
+	struct admin_request *q, const struct fields *f, struct httpd_answer *out)
 {
 	char actor[128];
 
-	uid_names_actor(api->users, c->uid, actor, sizeof(actor));
+	uid_names_actor(api->users, request->uid, actor, sizeof(actor));
 	q->actor = actor;
 	q->reason = f->reason;
 	q->new_ppm = f->new_ppm;
@@ -66,78 +88,34 @@ static void run_fields(struct api *api, const struct call *c, struct admin_reque
 	run(api, q, out);
 }
 
-static void run_body(struct api *api, const struct call *c, struct admin_request *q,
-	struct answer *out)
+static void run_body(struct api *api, const struct httpd_request *request,
+	struct admin_request *q, struct httpd_answer *out)
 {
 	struct err err = { .code = ERR_NONE };
 	struct fields f;
 
 	if (q->command == COMMAND_CUTBACK)
-		fields_read_cutback(
-			&f, c->body, c->fault.status != 0 ? c->fault.text : NULL);
-	else if (fields_read(&f, c->body, q->command, &err) != 0) {
-		answer_error(out, 400,
+		fields_read_cutback(&f, request->body,
+			request->fault.status != 0 ? request->fault.text : NULL);
+	else if (fields_read(&f, request->body, q->command, &err) != 0) {
+		httpd_answer_error(out, 400,
 			q->command == COMMAND_WEIGHT ? weight_hint : other_hint,
 			"body: %s", err.text);
 		return;
 	}
-	run_fields(api, c, q, &f, out);
+	run_fields(api, request, q, &f, out);
 }
 
-static bool find_command(struct span verb, enum shift_command *c)
+void change_answer(struct api *api, const struct httpd_request *request,
+	const struct api_command *what, struct httpd_answer *out)
 {
-	for (unsigned i = 0; i < COMMAND_N; i++) {
-		*c = (enum shift_command)i;
-		if (span_eq(verb, span_of(shift_command_text(*c))))
-			return true;
-	}
-	return false;
-}
-
-/* The name and the verb of migrations/NAME/VERB. */
-static bool parse_path(
-	struct span path, char name[static CONFIG_NAME_SIZE], enum shift_command *verb)
-{
-	(void)span_cut(&path, '/'); /* "migrations" */
-	struct span who = span_cut(&path, '/');
-
-	if (who.n == 0 || who.n >= CONFIG_NAME_SIZE || !find_command(path, verb))
-		return false;
-	memcpy(name, who.p, who.n);
-	name[who.n] = '\0';
-	return true;
-}
-
-bool change_is_cutback(struct span path)
-{
-	struct span end = SPAN("/cutback");
-
-	return path.n >= end.n &&
-	       span_eq((struct span){ .p = path.p + path.n - end.n, .n = end.n }, end);
-}
-
-void change_answer(
-	struct api *api, const struct call *c, struct span path, struct answer *out)
-{
-	struct admin_request q = { .command = COMMAND_CUTBACK };
-	struct span query = c->target;
+	struct admin_request q = { .command = what->command };
 	char name[CONFIG_NAME_SIZE];
 
-	if (!span_eq(path, SPAN("cutback"))) {
-		if (!parse_path(path, name, &q.command)) {
-			answer_error(out, 404,
-				"POST /v1/migrations/NAME/{start,pause,resume,abort,"
-				"cutback,weight}",
-				"no such path");
-			return;
-		}
+	if (what->migration.n > 0) {
+		snprintf(name, sizeof(name), "%.*s", (int)what->migration.n,
+			what->migration.p);
 		q.migration = name;
 	}
-	(void)span_cut(&query, '?');
-	if (query.n > 0 && q.command != COMMAND_CUTBACK) {
-		answer_error(out, 400, "put the fields into a JSON body",
-			"a change takes no parameters in its path");
-		return;
-	}
-	run_body(api, c, &q, out);
+	run_body(api, request, &q, out);
 }

@@ -13,8 +13,8 @@
 #include "admin_priv.h"
 
 struct status {
-	struct page page;
-	struct walk walk;
+	struct body_source source;
+	struct cursor cursor;
 	struct text text;
 	size_t next;
 };
@@ -81,7 +81,7 @@ static void start(struct status *s)
 	struct admin_process p = { .ready = false };
 	struct json *process, *journal;
 
-	s->walk.ops->process(s->walk.ops->arg, &p);
+	s->cursor.ops->process(s->cursor.ops->arg, &p);
 	process = process_json(&p);
 	journal = journal_json(&p.journal);
 	text_put(&s->text, "{\"process\":");
@@ -95,7 +95,7 @@ static void add_migration(struct status *s)
 {
 	struct admin_migration m = { .config = NULL };
 
-	s->walk.ops->migration(s->walk.ops->arg, s->next, &m);
+	s->cursor.ops->migration(s->cursor.ops->arg, s->next, &m);
 
 	struct json *j = status_migration(&m);
 	text_put(&s->text, s->next == 0 ? "" : ",");
@@ -116,35 +116,35 @@ static void hand_over(struct status *s, struct text *out)
 	s->text = (struct text){ .p = NULL };
 }
 
-static bool status_make(struct page *page, struct text *out)
+static bool status_make(struct body_source *source, struct text *out)
 {
-	struct status *s = (struct status *)(void *)page;
+	struct status *s = (struct status *)(void *)source;
 
-	if (walk_moved(&s->walk))
+	if (cursor_moved(&s->cursor))
 		s->next = s->text.n = 0;
 	if (s->text.n == 0)
 		start(s);
-	if (s->next < s->walk.migrations)
+	if (s->next < s->cursor.migrations)
 		add_migration(s);
-	if (s->next < s->walk.migrations)
+	if (s->next < s->cursor.migrations)
 		return true;
 	hand_over(s, out);
 	return false;
 }
 
-static void status_free(struct page *page)
+static void status_free(struct body_source *source)
 {
-	struct status *s = (struct status *)(void *)page;
+	struct status *s = (struct status *)(void *)source;
 
 	text_fini(&s->text);
 	free(s);
 }
 
-struct page *status_page(const struct api *api)
+struct body_source *status_source(const struct api *api)
 {
 	struct status *s = mem_zero(sizeof(*s));
 
-	s->page = (struct page){ .make = status_make, .free = status_free };
-	walk_init(&s->walk, &api->ops);
-	return &s->page;
+	s->source = (struct body_source){ .make = status_make, .free = status_free };
+	cursor_init(&s->cursor, &api->ops);
+	return &s->source;
 }

@@ -18,9 +18,10 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-static void say(struct admin_reply *out, unsigned status, const struct track *t)
+static void say(
+	struct admin_reply *out, enum admin_outcome outcome, const struct track *t)
 {
-	out->status = status;
+	out->outcome = outcome;
 	out->has_migration = true;
 	out->phase = t->m.state.phase;
 	out->new_ppm = track_new_ppm(t);
@@ -57,7 +58,7 @@ static void refuse(struct control *c, struct track *t, const struct admin_reques
 			.reason = reason,
 			.next = t->m.state,
 		});
-	say(out, 409, t);
+	say(out, ADMIN_REFUSED, t);
 	(void)snprintf(
 		out->text, sizeof(out->text), "%s: %.400s", track_name(t), reason);
 }
@@ -97,7 +98,7 @@ static void obey(struct control *c, struct track *t, const struct admin_request 
 		act_do(c, t, &a);
 	else
 		act_tell(c, t, &a);
-	say(out, 200, t);
+	say(out, ADMIN_DONE, t);
 	if (change->changed)
 		done_text(t, from, out);
 	else
@@ -193,7 +194,7 @@ static void command_all(
 	char reason[REASON_SIZE];
 
 	if (q->command != COMMAND_CUTBACK) {
-		out->status = 400;
+		out->outcome = ADMIN_UNCLEAR;
 		(void)snprintf(out->text, sizeof(out->text),
 			"%s needs the name of a migration",
 			shift_command_text(q->command));
@@ -203,7 +204,7 @@ static void command_all(
 		said[0] ? said : "a person asked", hard_text(q));
 	live_cutback_all(c->live);
 	cutback_all(c, or_empty(q->actor), reason);
-	out->status = 200;
+	out->outcome = ADMIN_DONE;
 	(void)snprintf(out->text, sizeof(out->text),
 		"all %zu migrations are cut back to legacy%s", c->n_tracks,
 		hard_text(q));
@@ -220,7 +221,7 @@ void command(void *arg, const struct admin_request *q, struct admin_reply *out)
 {
 	struct control *c = arg;
 
-	*out = (struct admin_reply){ .status = 200 };
+	*out = (struct admin_reply){ .outcome = ADMIN_DONE };
 	if (!q->migration) {
 		for (size_t i = 0; i < c->n_tracks; i++)
 			set_hard(c->tracks[i], q);
@@ -234,7 +235,7 @@ void command(void *arg, const struct admin_request *q, struct admin_reply *out)
 		command_one(c, t, q, out);
 		return;
 	}
-	out->status = 404;
+	out->outcome = ADMIN_NOT_FOUND;
 	(void)snprintf(out->text, sizeof(out->text),
 		"there is no migration %s; status lists them", q->migration);
 }

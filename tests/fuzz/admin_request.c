@@ -41,8 +41,8 @@ static void command(void *arg, const struct admin_request *q, struct admin_reply
 	(void)arg;
 	assert(q->new_ppm <= 1000000);
 	assert(q->migration != NULL || q->command == COMMAND_CUTBACK);
-	assert(strlen(q->reason) <= 500 && q->actor[0] != '\0');
-	out->status = q->new_ppm % 2 == 0 ? 200 : 409;
+	assert(strlen(q->reason) < FIELDS_REASON_SIZE && q->actor[0] != '\0');
+	out->outcome = q->new_ppm % 2 == 0 ? ADMIN_DONE : ADMIN_REFUSED;
 	out->text[0] = '\0';
 }
 
@@ -70,12 +70,12 @@ static struct api api = {
 	.socket = "/run/sluice/admin.sock",
 };
 
-static void check(struct answer *a)
+static void check(struct httpd_answer *a)
 {
 	struct json *j;
 
 	assert(a->status >= 200 && a->status < 600 && a->type != NULL);
-	while (a->page != NULL && a->page->make(a->page, &a->body))
+	while (a->source != NULL && a->source->make(a->source, &a->body))
 		assert(a->body.n < 1 << 20);
 	if (a->status < 400 || strcmp(a->type, "application/json") != 0)
 		return;
@@ -90,22 +90,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span rest = { .p = (const char *)data + 1, .n = size - 1 };
-	struct answer a = { .status = 0 };
+	struct httpd_answer a = { .status = 0 };
 
 	if (size == 0)
 		return 0;
-	if (api.people == NULL)
-		api.people = people_new();
+	if (api.users == NULL)
+		api.users = uid_names_new();
 	struct span target = span_cut(&rest, '\n');
-	struct call c = {
+	struct httpd_request q = {
 		.method = (enum http_method)(data[0] % (HTTP_TRACE + 1)),
 		.target = target,
 		.body = { .p = rest.n > 0 ? rest.p : "", .n = rest.n },
-		.read_only = data[0] >= 128,
+		.role = data[0] >= 128 ? API_READER : API_OPERATOR,
 		.uid = data[0],
 	};
-	api_answer(&api, &c, &a);
+	api_answer(&api, &q, &a);
 	check(&a);
-	answer_fini(&a);
+	httpd_answer_fini(&a);
 	return 0;
 }

@@ -12,7 +12,7 @@
 
 #include "sluice/base/mem.h"
 
-#include "site.h"
+#include "fixture.h"
 
 static int open_to(const struct sockaddr *sa, socklen_t len)
 {
@@ -25,7 +25,7 @@ static int open_to(const struct sockaddr *sa, socklen_t len)
 	return fd;
 }
 
-int client_open(const struct site *s)
+int client_open(const struct fixture *s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
@@ -144,8 +144,8 @@ bool client_sees_end(int fd)
 	return recv(fd, &c, 1, 0) == 0;
 }
 
-struct got client_ask(
-	const struct site *s, const char *method, const char *target, const char *body)
+struct got client_ask(const struct fixture *s, const char *method, const char *target,
+	const char *body)
 {
 	const char *text = body != NULL ? body : "";
 	int fd = client_open(s);

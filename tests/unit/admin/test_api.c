@@ -6,22 +6,22 @@
 
 #include "sluice/base/json.h"
 
-#include "site.h"
+#include "fixture.h"
 
-static struct site *site;
+static struct fixture *fixture;
 static struct got answer;
 
 static void setup(void)
 {
-	site = site_open(2);
-	site_start(site);
+	fixture = fixture_open(2);
+	fixture_start(fixture);
 	answer = (struct got){ .status = 0 };
 }
 
 static void teardown(void)
 {
 	got_fini(&answer);
-	site_close(site);
+	fixture_close(fixture);
 }
 
 TestSuite(api, .init = setup, .fini = teardown, .timeout = 60);
@@ -29,7 +29,7 @@ TestSuite(api, .init = setup, .fini = teardown, .timeout = 60);
 static void ask(const char *method, const char *target, const char *body)
 {
 	got_fini(&answer);
-	answer = client_ask(site, method, target, body);
+	answer = client_ask(fixture, method, target, body);
 }
 
 /* A text of the answer's object; lives until the next call. */
@@ -45,7 +45,7 @@ static const char *said(const char *key)
 
 static void record(const char *migration, const char *reason)
 {
-	(void)journal_append(site->journal,
+	(void)journal_append(fixture->journal,
 		&(struct decision){
 			.migration = migration,
 			.action = "weight",
@@ -64,7 +64,7 @@ static void record(const char *migration, const char *reason)
 
 Test(api, healthz_is_ok_while_the_loop_runs)
 {
-	site->draining = true;
+	fixture->draining = true;
 
 	ask("GET", "/healthz", NULL);
 
@@ -81,12 +81,12 @@ Test(api, readyz_is_ok_when_ready)
 
 Test(api, readyz_is_503_before_servers_are_checked_and_while_draining)
 {
-	site->ready = false;
+	fixture->ready = false;
 	ask("GET", "/readyz", NULL);
 	cr_assert_eq(answer.status, 503);
 
-	site->ready = true;
-	site->draining = true;
+	fixture->ready = true;
+	fixture->draining = true;
 	ask("GET", "/readyz", NULL);
 
 	cr_assert_eq(answer.status, 503);
@@ -99,13 +99,13 @@ Test(api, a_weight_reaches_control_exactly_with_who_and_why)
 		"{\"percent\": 12.3456, \"reason\": \"canary\", \"generation\": 7}");
 
 	cr_assert_eq(answer.status, 200);
-	cr_assert_eq(site->command.command, COMMAND_WEIGHT);
-	cr_assert_str_eq(site->command.migration, "m1");
-	cr_assert_eq(site->command.new_ppm, 123456);
-	cr_assert(site->command.has_generation);
-	cr_assert_eq(site->command.generation, 7);
-	cr_assert_str_eq(site->command.reason, "canary");
-	cr_assert_eq(strncmp(site->command.actor, "user:", 5), 0);
+	cr_assert_eq(fixture->command.command, COMMAND_WEIGHT);
+	cr_assert_str_eq(fixture->command.migration, "m1");
+	cr_assert_eq(fixture->command.new_ppm, 123456);
+	cr_assert(fixture->command.has_generation);
+	cr_assert_eq(fixture->command.generation, 7);
+	cr_assert_str_eq(fixture->command.reason, "canary");
+	cr_assert_eq(strncmp(fixture->command.actor, "user:", 5), 0);
 	cr_assert_str_eq(said("phase"), "manual");
 }
 
@@ -133,9 +133,9 @@ ParameterizedTest(struct verb *verb, api, each_verb_becomes_its_command)
 	ask("POST", verb->path, NULL);
 
 	cr_assert_eq(answer.status, 200);
-	cr_assert_eq(site->command.command, verb->command);
-	cr_assert_str_eq(site->command.migration, "m0");
-	cr_assert_not(site->command.has_generation);
+	cr_assert_eq(fixture->command.command, verb->command);
+	cr_assert_str_eq(fixture->command.migration, "m0");
+	cr_assert_not(fixture->command.has_generation);
 }
 
 Test(api, a_cutback_without_a_name_is_for_all)
@@ -143,21 +143,21 @@ Test(api, a_cutback_without_a_name_is_for_all)
 	ask("POST", "/v1/cutback", "{\"reason\":\"all of it\"}");
 
 	cr_assert_eq(answer.status, 200);
-	cr_assert_eq(site->command.command, COMMAND_CUTBACK);
-	cr_assert_str_eq(site->command.migration, "");
+	cr_assert_eq(fixture->command.command, COMMAND_CUTBACK);
+	cr_assert_str_eq(fixture->command.migration, "");
 }
 
 Test(api, a_cutback_has_no_precondition)
 {
 	ask("POST", "/v1/migrations/m0/cutback", "{\"generation\": 1}");
 
-	cr_assert_eq(site->command.n, 1);
-	cr_assert_not(site->command.has_generation);
+	cr_assert_eq(fixture->command.n, 1);
+	cr_assert_not(fixture->command.has_generation);
 }
 
 Test(api, what_control_refuses_is_an_error_with_the_generation_now)
 {
-	site->reply_status = 409;
+	fixture->reply_outcome = ADMIN_REFUSED;
 
 	ask("POST", "/v1/migrations/m0/start", "{\"generation\": 1}");
 
@@ -214,7 +214,7 @@ Test(api, who_asks_for_decisions_and_leaves_disturbs_nobody)
 
 	record("m0", "one");
 	for (int i = 0; i < 50; i++) {
-		int fd = client_open(site);
+		int fd = client_open(fixture);
 
 		client_send(fd, request, strlen(request));
 		close(fd);

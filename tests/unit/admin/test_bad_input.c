@@ -7,26 +7,26 @@
 #include "sluice/base/json.h"
 #include "sluice/base/mem.h"
 
-#include "site.h"
+#include "fixture.h"
 
-static struct site *site;
+static struct fixture *fixture;
 
 static void setup(void)
 {
-	site = site_open(1);
-	site_start(site);
+	fixture = fixture_open(1);
+	fixture_start(fixture);
 }
 
 static void teardown(void)
 {
-	site_close(site);
+	fixture_close(fixture);
 }
 
 TestSuite(bad_input, .init = setup, .fini = teardown, .timeout = 60);
 
 static void assert_alive(void)
 {
-	struct got a = client_ask(site, "GET", "/healthz", NULL);
+	struct got a = client_ask(fixture, "GET", "/healthz", NULL);
 
 	cr_assert_eq(a.status, 200);
 	got_fini(&a);
@@ -111,10 +111,10 @@ ParameterizedTestParameters(bad_input, is_refused_with_what_and_how)
 
 ParameterizedTest(struct wrong *w, bad_input, is_refused_with_what_and_how)
 {
-	struct got a = client_ask(site, w->method, w->target, w->body);
+	struct got a = client_ask(fixture, w->method, w->target, w->body);
 
 	assert_is_error(&a, w->status, w->says);
-	cr_assert_eq(site->command.n, 0, "nothing may be half applied");
+	cr_assert_eq(fixture->command.n, 0, "nothing may be half applied");
 	got_fini(&a);
 	assert_alive();
 }
@@ -123,7 +123,7 @@ Test(bad_input, a_reason_may_be_long_but_not_endless)
 {
 	char *body = mem_print("{\"reason\": \"%0*d\"}", 501, 0);
 
-	struct got a = client_ask(site, "POST", START, body);
+	struct got a = client_ask(fixture, "POST", START, body);
 
 	assert_is_error(&a, 400, "500");
 	got_fini(&a);
@@ -133,7 +133,7 @@ Test(bad_input, a_reason_may_be_long_but_not_endless)
 /* Sends bytes, and the answer is the last thing on the connection. */
 static struct got send_raw(const char *bytes, size_t n)
 {
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 
 	client_send(fd, bytes, n);
 	struct got a = client_receive(fd, false);
@@ -178,7 +178,7 @@ ParameterizedTest(struct raw *raw, bad_input, that_is_no_http_is_answered_and_cl
 
 	cr_assert_eq(a.status, raw->status, "%u: %s", a.status, a.body);
 	cr_assert(strstr(a.head, "Connection: close") != NULL);
-	cr_assert_eq(site->command.n, 0);
+	cr_assert_eq(fixture->command.n, 0);
 	got_fini(&a);
 	assert_alive();
 }
@@ -195,7 +195,7 @@ Test(bad_input, a_chunked_body_is_bounded_too)
 	struct got a = send_raw(bytes, n);
 
 	assert_is_error(&a, 413, "64 KiB");
-	cr_assert_eq(site->command.n, 0);
+	cr_assert_eq(fixture->command.n, 0);
 	got_fini(&a);
 	free(bytes);
 	assert_alive();

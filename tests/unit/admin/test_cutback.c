@@ -6,21 +6,21 @@
 
 #include "sluice/base/mem.h"
 
-#include "site.h"
+#include "fixture.h"
 
 /* S48 (cutback has no precondition): whatever its body is, it reaches control. */
 
-static struct site *site;
+static struct fixture *fixture;
 
 static void setup(void)
 {
-	site = site_open(1);
-	site_start(site);
+	fixture = fixture_open(1);
+	fixture_start(fixture);
 }
 
 static void teardown(void)
 {
-	site_close(site);
+	fixture_close(fixture);
 }
 
 TestSuite(cutback, .init = setup, .fini = teardown, .timeout = 60);
@@ -29,10 +29,10 @@ TestSuite(cutback, .init = setup, .fini = teardown, .timeout = 60);
 
 static void assert_was_told(const char *migration, const char *reason)
 {
-	cr_assert_eq(site->command.n, 1);
-	cr_assert_eq(site->command.command, COMMAND_CUTBACK);
-	cr_assert_str_eq(site->command.migration, migration);
-	cr_assert_str_eq(site->command.reason, reason);
+	cr_assert_eq(fixture->command.n, 1);
+	cr_assert_eq(fixture->command.command, COMMAND_CUTBACK);
+	cr_assert_str_eq(fixture->command.migration, migration);
+	cr_assert_str_eq(fixture->command.reason, reason);
 }
 
 struct odd {
@@ -62,7 +62,7 @@ ParameterizedTestParameters(cutback, takes_effect_whatever_stands_in_its_body)
 
 ParameterizedTest(struct odd *o, cutback, takes_effect_whatever_stands_in_its_body)
 {
-	struct got a = client_ask(site, "POST", CUTBACK, o->body);
+	struct got a = client_ask(fixture, "POST", CUTBACK, o->body);
 
 	cr_assert_eq(a.status, 200, "%s", a.body);
 	assert_was_told("m0", o->reason);
@@ -74,7 +74,7 @@ Test(cutback, a_reason_that_is_too_long_is_cut_between_two_characters)
 	char *body = mem_print("{\"reason\": \"%0*d\xc3\xa9 tail\"}", 499, 0);
 	char *kept = mem_print("%0*d [cut]", 499, 0);
 
-	struct got a = client_ask(site, "POST", "/v1/cutback", body);
+	struct got a = client_ask(fixture, "POST", "/v1/cutback", body);
 
 	cr_assert_eq(a.status, 200);
 	assert_was_told("", kept);
@@ -85,7 +85,7 @@ Test(cutback, a_reason_that_is_too_long_is_cut_between_two_characters)
 
 Test(cutback, a_query_in_its_path_is_no_reason_to_refuse_it)
 {
-	struct got a = client_ask(site, "POST", CUTBACK "?reason=x", NULL);
+	struct got a = client_ask(fixture, "POST", CUTBACK "?reason=x", NULL);
 
 	cr_assert_eq(a.status, 200);
 	assert_was_told("m0", "");
@@ -94,7 +94,7 @@ Test(cutback, a_query_in_its_path_is_no_reason_to_refuse_it)
 
 static struct got send_raw(const char *bytes)
 {
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 
 	client_send(fd, bytes, strlen(bytes));
 	struct got a = client_receive(fd, false);
@@ -119,7 +119,7 @@ Test(cutback, a_body_whose_chunks_are_garbled_does_not_stop_it)
 				"Transfer-Encoding: chunked\r\n\r\nzz\r\n");
 
 	cr_assert_eq(a.status, 200);
-	cr_assert_eq(site->command.n, 1);
-	cr_assert(strlen(site->command.reason) > 5, "it is marked");
+	cr_assert_eq(fixture->command.n, 1);
+	cr_assert(strlen(fixture->command.reason) > 5, "it is marked");
 	got_fini(&a);
 }

@@ -8,27 +8,27 @@
 #include "sluice/base/hash.h"
 #include "sluice/base/mem.h"
 
-#include "site.h"
+#include "fixture.h"
 
-static struct site *site;
+static struct fixture *fixture;
 static struct got answer;
 
 static void open_with(unsigned migrations)
 {
-	site = site_open(migrations);
-	site_start(site);
+	fixture = fixture_open(migrations);
+	fixture_start(fixture);
 }
 
 static void scrape(void)
 {
-	answer = client_ask(site, "GET", "/metrics", NULL);
+	answer = client_ask(fixture, "GET", "/metrics", NULL);
 	cr_assert_eq(answer.status, 200);
 }
 
 static void teardown(void)
 {
 	got_fini(&answer);
-	site_close(site);
+	fixture_close(fixture);
 }
 
 TestSuite(metrics, .fini = teardown, .timeout = 120);
@@ -174,10 +174,10 @@ Test(metrics, tell_weight_phase_and_evidence_of_a_migration)
 Test(metrics, count_latencies_into_seconds)
 {
 	open_with(1);
-	migration_latency(site->migrations[0], 0, SIDE_NEW, 200);
-	migration_latency(site->migrations[0], 0, SIDE_NEW, 3000);
-	migration_latency(site->migrations[0], 1, SIDE_NEW, 40000);
-	migration_latency(site->migrations[0], 1, SIDE_NEW, 60000000);
+	migration_latency(fixture->migrations[0], 0, SIDE_NEW, 200);
+	migration_latency(fixture->migrations[0], 0, SIDE_NEW, 3000);
+	migration_latency(fixture->migrations[0], 1, SIDE_NEW, 40000);
+	migration_latency(fixture->migrations[0], 1, SIDE_NEW, 60000000);
 
 	scrape();
 
@@ -197,10 +197,10 @@ Test(metrics, count_latencies_into_seconds)
 Test(metrics, count_what_each_side_did)
 {
 	open_with(1);
-	migration_add(site->migrations[0], 0, SIDE_LEGACY, COUNT_REQUESTS, 5);
-	migration_add(site->migrations[0], 1, SIDE_LEGACY, COUNT_REQUESTS, 6);
-	migration_add(site->migrations[0], 0, SIDE_NEW, COUNT_STATUS_5XX, 2);
-	migration_outcome(site->migrations[0], 0, SIDE_NEW, OUTCOME_TIMEOUT);
+	migration_add(fixture->migrations[0], 0, SIDE_LEGACY, COUNT_REQUESTS, 5);
+	migration_add(fixture->migrations[0], 1, SIDE_LEGACY, COUNT_REQUESTS, 6);
+	migration_add(fixture->migrations[0], 0, SIDE_NEW, COUNT_STATUS_5XX, 2);
+	migration_outcome(fixture->migrations[0], 0, SIDE_NEW, OUTCOME_TIMEOUT);
 
 	scrape();
 
@@ -232,7 +232,7 @@ Test(metrics, a_scraper_that_does_not_read_holds_up_nobody)
 	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
 
 	open_with(300);
-	int stuck = client_open(site);
+	int stuck = client_open(fixture);
 	client_send(stuck, request, strlen(request));
 	scrape();
 
@@ -246,12 +246,12 @@ Test(metrics, a_reload_in_the_middle_gives_no_series_twice)
 		"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 	open_with(300);
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 	client_send(fd, request, strlen(request));
 	for (int i = 0; i < 20; i++) {
-		struct got a = client_ask(site, "GET", "/healthz", NULL);
+		struct got a = client_ask(fixture, "GET", "/healthz", NULL);
 
-		atomic_fetch_add(&site->reloads, 1);
+		atomic_fetch_add(&fixture->reloads, 1);
 		got_fini(&a);
 	}
 	answer = client_receive(fd, false);

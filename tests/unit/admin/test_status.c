@@ -3,16 +3,16 @@
 
 #include "sluice/base/json.h"
 
-#include "site.h"
+#include "fixture.h"
 
-static struct site *site;
+static struct fixture *fixture;
 static struct got answer;
 static struct json *status;
 
 static void ask(void)
 {
-	site_start(site);
-	answer = client_ask(site, "GET", "/v1/status", NULL);
+	fixture_start(fixture);
+	answer = client_ask(fixture, "GET", "/v1/status", NULL);
 	status = json_parse(answer.body, answer.body_n, NULL);
 	cr_assert_eq(answer.status, 200);
 	cr_assert_not_null(status, "%s", answer.body);
@@ -22,7 +22,7 @@ static void teardown(void)
 {
 	json_free(status);
 	got_fini(&answer);
-	site_close(site);
+	fixture_close(fixture);
 }
 
 TestSuite(status, .fini = teardown, .timeout = 120);
@@ -41,13 +41,13 @@ static void tick(int64_t n1, int64_t k1)
 {
 	struct guard_counts c = { .n1 = n1, .k1 = k1, .n0 = 100, .k0 = 0 };
 
-	(void)engine_tick(
-		&site->engine, 100, n1 - k1, k1, (struct guard_counts[]){ c, c, c, c });
+	(void)engine_tick(&fixture->engine, 100, n1 - k1, k1,
+		(struct guard_counts[]){ c, c, c, c });
 }
 
 Test(status, tells_where_a_migration_stands)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 
 	ask();
 
@@ -63,7 +63,7 @@ Test(status, tells_where_a_migration_stands)
 
 Test(status, tells_what_both_pools_do)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 
 	ask();
 
@@ -78,7 +78,7 @@ Test(status, tells_what_both_pools_do)
 
 Test(status, a_quiet_guard_says_that_there_is_nothing_against_new)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 
 	ask();
 
@@ -94,7 +94,7 @@ Test(status, a_quiet_guard_says_that_there_is_nothing_against_new)
 
 Test(status, a_guard_with_evidence_says_from_what_and_since_when)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 	for (int i = 0; i < 4; i++)
 		tick(10, 1);
 
@@ -112,7 +112,7 @@ Test(status, a_guard_with_evidence_says_from_what_and_since_when)
 /* Without p95_latency in the file the guard's own limit is the only one there is. */
 Test(status, a_latency_guard_says_what_is_slow_to_it)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 	for (int i = 0; i < 4; i++)
 		tick(10, 1);
 
@@ -126,7 +126,7 @@ Test(status, a_latency_guard_says_what_is_slow_to_it)
 
 Test(status, a_ratio_of_latencies_is_told_as_the_file_says_it)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 
 	ask();
 
@@ -138,7 +138,7 @@ Test(status, a_ratio_of_latencies_is_told_as_the_file_says_it)
 
 Test(status, a_fired_guard_is_a_breach_at_100_percent)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 	for (int i = 0; i < 100; i++)
 		tick(20, 10);
 
@@ -153,7 +153,7 @@ Test(status, a_fired_guard_is_a_breach_at_100_percent)
 
 Test(status, what_users_saw_is_told_apart_from_attempts)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 
 	ask();
 
@@ -168,8 +168,8 @@ Test(status, what_users_saw_is_told_apart_from_attempts)
 
 Test(status, the_last_decision_is_there_without_its_evidence)
 {
-	site = site_open(1);
-	site->last = (struct decision){
+	fixture = fixture_open(1);
+	fixture->last = (struct decision){
 		.wall_us = 1700000000000000,
 		.migration = "", /* as control keeps it */
 		.action = "revert",
@@ -191,7 +191,7 @@ Test(status, the_last_decision_is_there_without_its_evidence)
 
 Test(status, five_hundred_migrations_are_one_whole_answer)
 {
-	site = site_open(500);
+	fixture = fixture_open(500);
 
 	ask();
 
@@ -202,7 +202,7 @@ Test(status, five_hundred_migrations_are_one_whole_answer)
 
 Test(status, tells_about_process_and_journal)
 {
-	site = site_open(0);
+	fixture = fixture_open(0);
 
 	ask();
 

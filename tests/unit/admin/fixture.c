@@ -1,7 +1,7 @@
 /*
- * Building a site and taking it down again.
+ * Building a fixture and taking it down again.
  */
-#include "site.h"
+#include "fixture.h"
 
 #include <criterion/criterion.h>
 #include <netinet/in.h>
@@ -40,7 +40,7 @@ static char *config_text(unsigned migrations)
 	return text;
 }
 
-static void load_config(struct site *s, unsigned migrations)
+static void load_config(struct fixture *s, unsigned migrations)
 {
 	struct config_problems problems = { .n = 0 };
 	char *text = config_text(migrations);
@@ -57,11 +57,11 @@ static void load_config(struct site *s, unsigned migrations)
 	s->config->journal.path = mem_print("%s/journal.db", s->folder);
 }
 
-static void make_objects(struct site *s)
+static void make_objects(struct fixture *s)
 {
 	struct config *c = s->config;
 	struct err err = { .code = ERR_NONE };
-	char path[SITE_PATH + 16];
+	char path[FIXTURE_PATH + 16];
 	bool fresh;
 
 	snprintf(path, sizeof(path), "%s/live", s->folder);
@@ -79,7 +79,7 @@ static void make_objects(struct site *s)
 	s->stats = stats_new(2);
 }
 
-static void make_state(struct site *s)
+static void make_state(struct fixture *s)
 {
 	struct guard_params absolute = guard_defaults(), relative = guard_defaults();
 	struct guard_params pivoted;
@@ -112,7 +112,7 @@ static void ignore_status(void *arg, const struct journal_status *status)
 	(void)status;
 }
 
-static void open_journal(struct site *s)
+static void open_journal(struct fixture *s)
 {
 	struct journal_owner owner = {
 		.loop = s->loop,
@@ -133,14 +133,14 @@ static void stop(void *arg)
 	net_loop_stop(arg);
 }
 
-struct site *site_open(unsigned migrations)
+struct fixture *fixture_open(unsigned migrations)
 {
-	struct site *s = mem_zero(sizeof(*s));
+	struct fixture *s = mem_zero(sizeof(*s));
 
 	snprintf(s->folder, sizeof(s->folder), "/tmp/sluice-admin-XXXXXX");
 	cr_assert_not_null(mkdtemp(s->folder));
 	snprintf(s->socket, sizeof(s->socket), "%s/sock", s->folder);
-	s->reply_status = 200;
+	s->reply_outcome = ADMIN_DONE;
 	s->ready = true;
 	s->loop = net_loop_new(64);
 	s->stopper = net_waker_new(s->loop, stop, s->loop);
@@ -151,12 +151,12 @@ struct site *site_open(unsigned migrations)
 	return s;
 }
 
-struct config_admin *site_config(struct site *s)
+struct config_admin *fixture_config(struct fixture *s)
 {
 	return &s->config->admin;
 }
 
-uint16_t site_listen(struct site *s)
+uint16_t fixture_listen(struct fixture *s)
 {
 	struct config_address *a = &s->config->admin.listen;
 	struct sockaddr_in in = {
@@ -178,30 +178,30 @@ uint16_t site_listen(struct site *s)
 
 static void *run(void *arg)
 {
-	net_loop_run(((struct site *)arg)->loop);
+	net_loop_run(((struct fixture *)arg)->loop);
 	return NULL;
 }
 
-void site_start(struct site *s)
+void fixture_start(struct fixture *s)
 {
 	struct admin_ops ops;
 	struct err err = { .code = ERR_NONE };
 
-	site_fill_ops(s, &ops);
+	fixture_fill_ops(s, &ops);
 	cr_assert_eq(admin_open(&s->admin, s->loop, &s->config->admin, &ops, &err), 0,
 		"%s", err.text);
 	cr_assert_eq(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
-static void remove_files(struct site *s)
+static void remove_files(struct fixture *s)
 {
-	char command[2 * SITE_PATH];
+	char command[2 * FIXTURE_PATH];
 
 	snprintf(command, sizeof(command), "rm -r %s", s->folder);
 	cr_assert_eq(system(command), 0);
 }
 
-static void free_objects(struct site *s)
+static void free_objects(struct fixture *s)
 {
 	for (size_t i = 0; i < s->config->n_pools; i++)
 		pool_free(s->pools[i]);
@@ -214,7 +214,7 @@ static void free_objects(struct site *s)
 	stats_free(s->stats);
 }
 
-void site_close(struct site *s)
+void fixture_close(struct fixture *s)
 {
 	if (s->admin != NULL) {
 		net_wake(s->stopper);

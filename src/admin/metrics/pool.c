@@ -5,7 +5,7 @@
 
 #include "sluice/pool/server.h"
 
-#include "admin_priv.h"
+#include "metrics/metrics_priv.h"
 
 struct pool_row {
 	struct labels labels;
@@ -136,7 +136,7 @@ void metrics_take_pool(void *row, const struct pool *p)
 		server_add_tunnels(pool_server(p, i), &r->tunnels);
 }
 
-const struct group metrics_pools = {
+const struct family_group metrics_pools = {
 	.families = pool_families,
 	.n_families = sizeof(pool_families) / sizeof(pool_families[0]),
 	.row_bytes = sizeof(struct pool_row),
@@ -243,7 +243,7 @@ void metrics_take_server(void *row, const struct server *s)
 	server_sum(s, &r->counts);
 }
 
-const struct group metrics_servers = {
+const struct family_group metrics_servers = {
 	.families = server_families,
 	.n_families = sizeof(server_families) / sizeof(server_families[0]),
 	.row_bytes = sizeof(struct server_row),

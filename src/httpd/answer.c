@@ -6,25 +6,25 @@
 
 #include "sluice/base/json.h"
 
-#include "admin_priv.h"
+#include "httpd_priv.h"
 
 static const char plain[] = "text/plain; charset=utf-8";
 static const char json_type[] = "application/json";
 
-void page_free(struct page *p)
+void body_source_free(struct body_source *b)
 {
-	if (p != NULL)
-		p->free(p);
+	if (b != NULL)
+		b->free(b);
 }
 
-void answer_text(struct answer *a, unsigned status, const char *text)
+void httpd_answer_text(struct httpd_answer *a, unsigned status, const char *text)
 {
 	a->status = status;
 	a->type = plain;
 	text_put(&a->body, text);
 }
 
-void answer_take_json(struct answer *a, unsigned status, struct json **j)
+void httpd_answer_take_json(struct httpd_answer *a, unsigned status, struct json **j)
 {
 	a->status = status;
 	a->type = json_type;
@@ -32,8 +32,8 @@ void answer_take_json(struct answer *a, unsigned status, struct json **j)
 	text_put(&a->body, "\n");
 }
 
-void answer_error(
-	struct answer *a, unsigned status, const char *hint, const char *fmt, ...)
+void httpd_answer_error(
+	struct httpd_answer *a, unsigned status, const char *hint, const char *fmt, ...)
 {
 	struct json *j = json_new_object();
 	char text[1024];
@@ -44,14 +44,14 @@ void answer_error(
 	va_end(ap);
 	json_put_text(j, "error", text);
 	json_put_text(j, "hint", hint);
-	answer_take_json(a, status, &j);
+	httpd_answer_take_json(a, status, &j);
 }
 
-void answer_fini(struct answer *a)
+void httpd_answer_fini(struct httpd_answer *a)
 {
-	if (a->ticket != NULL)
-		ticket_forget(a->ticket);
-	page_free(a->page);
+	if (a->pending != NULL)
+		a->pending->forget(a->pending);
+	body_source_free(a->source);
 	text_fini(&a->body);
-	*a = (struct answer){ .status = 0 };
+	*a = (struct httpd_answer){ .status = 0 };
 }

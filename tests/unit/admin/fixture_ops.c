@@ -1,21 +1,21 @@
 /*
- * A control that shows what the site holds and notes what it is told.
+ * A control that shows what the fixture holds and notes what it is told.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "site.h"
+#include "fixture.h"
 
 static size_t count(void *arg)
 {
-	const struct site *s = arg;
+	const struct fixture *s = arg;
 
 	return s->config->n_migrations;
 }
 
 static void migration(void *arg, size_t i, struct admin_migration *out)
 {
-	struct site *s = arg;
+	struct fixture *s = arg;
 	const struct config_migration *c = &s->config->migrations[i];
 
 	*out = (struct admin_migration){
@@ -59,7 +59,7 @@ static void migration(void *arg, size_t i, struct admin_migration *out)
 
 static void process(void *arg, struct admin_process *out)
 {
-	const struct site *s = arg;
+	const struct fixture *s = arg;
 	static char hash[32];
 
 	snprintf(hash, sizeof(hash), "hash-%u", atomic_load(&s->reloads));
@@ -79,7 +79,7 @@ static void process(void *arg, struct admin_process *out)
 
 static size_t pools(void *arg, struct pool *const **out)
 {
-	struct site *s = arg;
+	struct fixture *s = arg;
 
 	*out = s->pools;
 	return s->config->n_pools;
@@ -87,8 +87,8 @@ static size_t pools(void *arg, struct pool *const **out)
 
 static void command(void *arg, const struct admin_request *q, struct admin_reply *out)
 {
-	struct site *s = arg;
-	struct site_command *c = &s->command;
+	struct fixture *s = arg;
+	struct fixture_command *c = &s->command;
 
 	c->command = q->command;
 	c->new_ppm = q->new_ppm;
@@ -100,7 +100,7 @@ static void command(void *arg, const struct admin_request *q, struct admin_reply
 	snprintf(c->reason, sizeof(c->reason), "%s", q->reason);
 	atomic_fetch_add(&c->n, 1);
 	*out = (struct admin_reply){
-		.status = s->reply_status,
+		.outcome = s->reply_outcome,
 		.text = "as control says",
 		.has_migration = true,
 		.phase = SHIFT_MANUAL,
@@ -111,15 +111,15 @@ static void command(void *arg, const struct admin_request *q, struct admin_reply
 
 static struct journal *journal(void *arg)
 {
-	return ((struct site *)arg)->journal;
+	return ((struct fixture *)arg)->journal;
 }
 
 static struct stats *stats(void *arg)
 {
-	return ((struct site *)arg)->stats;
+	return ((struct fixture *)arg)->stats;
 }
 
-void site_fill_ops(struct site *s, struct admin_ops *ops)
+void fixture_fill_ops(struct fixture *s, struct admin_ops *ops)
 {
 	*ops = (struct admin_ops){
 		.count = count,

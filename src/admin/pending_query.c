@@ -1,7 +1,7 @@
 /*
  * Decisions out of the journal. Its rows come later and nothing cancels them, but the
- * connection that asked may be closed by then: a ticket stands between the two. It
- * lives until the rows come; whoever leaves earlier only tears off their half.
+ * connection that asked may be closed by then: a pending query stands between the two,
+ * and lives until the rows come, also when they are not wanted any more.
  *
  * Rows are valid for the call, so they are copied, and made into JSON a row at a time.
  */
@@ -15,14 +15,13 @@
 
 #include "admin_priv.h"
 
-struct ticket {
-	void (*on_page)(void *arg, struct page *page, const struct err *err);
-	void *arg;
+struct pending_query {
+	struct httpd_pending pending;
 	bool forgotten;
 };
 
-struct decisions_page {
-	struct page page;
+struct decisions {
+	struct body_source source;
 	struct decision *row;
 	size_t n, next;
 };
@@ -102,9 +101,9 @@ static void drop(struct decision *d)
 		free((void *)texts[i]);
 }
 
-static void decisions_free(struct page *page)
+static void decisions_free(struct body_source *source)
 {
-	struct decisions_page *p = (struct decisions_page *)(void *)page;
+	struct decisions *p = (struct decisions *)(void *)source;
 
 	for (size_t i = 0; i < p->n; i++)
 		drop(&p->row[i]);
@@ -112,9 +111,9 @@ static void decisions_free(struct page *page)
 	free(p);
 }
 
-static bool decisions_make(struct page *page, struct text *out)
+static bool decisions_make(struct body_source *source, struct text *out)
 {
-	struct decisions_page *p = (struct decisions_page *)(void *)page;
+	struct decisions *p = (struct decisions *)(void *)source;
 
 	if (p->next == 0)
 		text_put(out, "{\"decisions\":[");
@@ -131,46 +130,48 @@ static bool decisions_make(struct page *page, struct text *out)
 	return false;
 }
 
-static struct page *decisions_page(const struct decision *rows, size_t n)
+static struct body_source *decisions_source(const struct decision *rows, size_t n)
 {
-	struct decisions_page *p = mem_zero(sizeof(*p));
+	struct decisions *p = mem_zero(sizeof(*p));
 
-	p->page = (struct page){ .make = decisions_make, .free = decisions_free };
+	p->source =
+		(struct body_source){ .make = decisions_make, .free = decisions_free };
 	p->row = mem_alloc((n + 1) * sizeof(*p->row));
 	p->n = n;
 	for (size_t i = 0; i < n; i++)
 		keep(&p->row[i], &rows[i]);
-	return &p->page;
+	return &p->source;
 }
 
 static void on_rows(
 	void *arg, const struct decision *rows, size_t n, const struct err *err)
 {
-	struct ticket *t = arg;
+	struct pending_query *p = arg;
+	struct err why = { .code = ERR_NONE };
 
-	if (!t->forgotten) {
-		assert(t->on_page != NULL); /* the journal answers on a later turn */
-		t->on_page(t->arg, err != NULL ? NULL : decisions_page(rows, n), err);
+	if (err != NULL) {
+		why = *err;
+		(void)err_wrap(&why, "the journal cannot be read");
 	}
-	free(t);
+	if (!p->forgotten) {
+		assert(p->pending.on_ready != NULL); /* rows come on a later turn */
+		p->pending.on_ready(p->pending.arg,
+			err != NULL ? NULL : decisions_source(rows, n), &why);
+	}
+	free(p);
 }
 
-struct ticket *ticket_ask(struct journal *j, const struct journal_query *q)
+static void forget(struct httpd_pending *pending)
 {
-	struct ticket *t = mem_zero(sizeof(*t));
-
-	journal_ask(j, q, on_rows, t);
-	return t;
+	((struct pending_query *)(void *)pending)->forgotten = true;
 }
 
-void ticket_await(struct ticket *t,
-	void (*on_page)(void *arg, struct page *page, const struct err *err), void *arg)
+struct httpd_pending *pending_query_new(
+	struct journal *j, const struct journal_query *q)
 {
-	t->on_page = on_page;
-	t->arg = arg;
-}
+	struct pending_query *p = mem_zero(sizeof(*p));
 
-void ticket_forget(struct ticket *t)
-{
-	t->forgotten = true;
+	p->pending.forget = forget;
+	journal_ask(j, q, on_rows, p);
+	return &p->pending;
 }

@@ -9,12 +9,12 @@
 
 #include "sluice/base/mem.h"
 
-#include "admin_priv.h"
+#include "metrics/metrics_priv.h"
 
 enum { MIGRATIONS, POOLS, SERVERS, N_GROUPS };
 enum { ROWS_AT_ONCE = 32 };
 
-static const struct group *const groups[N_GROUPS] = {
+static const struct family_group *const groups[N_GROUPS] = {
 	[MIGRATIONS] = &metrics_migrations,
 	[POOLS] = &metrics_pools,
 	[SERVERS] = &metrics_servers,
@@ -26,9 +26,9 @@ struct rows {
 };
 
 struct metrics {
-	struct page page;
+	struct body_source source;
 	const struct api *api;
-	struct walk walk;
+	struct cursor cursor;
 	size_t next_migration, next_pool;
 	struct rows rows[N_GROUPS];
 	bool process_done;
@@ -120,11 +120,11 @@ static bool gather(struct metrics *m)
 	struct admin_migration now = { .config = NULL };
 	struct pool *const *pools;
 
-	if (walk_moved(&m->walk))
+	if (cursor_moved(&m->cursor))
 		forget_rows(m);
-	if (m->next_migration < m->walk.migrations) {
+	if (m->next_migration < m->cursor.migrations) {
 		ops->migration(ops->arg, m->next_migration++, &now);
-		metrics_take_migration(new_row(m, MIGRATIONS), &now, m->api->scale);
+		metrics_take_migration(new_row(m, MIGRATIONS), &now, m->api->buckets);
 		return true;
 	}
 	if (m->next_pool < ops->pools(ops->arg, &pools)) {
@@ -156,7 +156,7 @@ static void next_family(struct metrics *m)
 
 static void show_some(struct metrics *m, struct text *out)
 {
-	const struct group *g = groups[m->group];
+	const struct family_group *g = groups[m->group];
 	const struct family *f = &g->families[m->family];
 	const struct rows *r = &m->rows[m->group];
 
@@ -168,9 +168,9 @@ static void show_some(struct metrics *m, struct text *out)
 		next_family(m);
 }
 
-static bool metrics_make(struct page *page, struct text *out)
+static bool metrics_make(struct body_source *source, struct text *out)
 {
-	struct metrics *m = (struct metrics *)(void *)page;
+	struct metrics *m = (struct metrics *)(void *)source;
 
 	if (!m->process_done) {
 		if (gather(m))
@@ -184,20 +184,20 @@ static bool metrics_make(struct page *page, struct text *out)
 	return m->group < N_GROUPS;
 }
 
-static void metrics_free(struct page *page)
+static void metrics_free(struct body_source *source)
 {
-	struct metrics *m = (struct metrics *)(void *)page;
+	struct metrics *m = (struct metrics *)(void *)source;
 
 	forget_rows(m);
 	free(m);
 }
 
-struct page *metrics_page(const struct api *api)
+struct body_source *metrics_source(const struct api *api)
 {
 	struct metrics *m = mem_zero(sizeof(*m));
 
-	m->page = (struct page){ .make = metrics_make, .free = metrics_free };
+	m->source = (struct body_source){ .make = metrics_make, .free = metrics_free };
 	m->api = api;
-	walk_init(&m->walk, &api->ops);
-	return &m->page;
+	cursor_init(&m->cursor, &api->ops);
+	return &m->source;
 }

@@ -3,17 +3,17 @@
  * journal in a folder of its own, a loop on a thread, and a control that only notes
  * what it is told. Everything belongs to one test.
  */
-#ifndef SLUICE_TEST_ADMIN_SITE_H
-#define SLUICE_TEST_ADMIN_SITE_H
+#ifndef SLUICE_TEST_ADMIN_FIXTURE_H
+#define SLUICE_TEST_ADMIN_FIXTURE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "sluice/admin.h"
 
-enum { SITE_FOLDER = 40, SITE_PATH = 64 };
+enum { FIXTURE_FOLDER = 40, FIXTURE_PATH = 64 };
 
-struct site_command { /* the last one that came, with texts of its own */
+struct fixture_command { /* the last one that came, with texts of its own */
 	atomic_uint n;
 	enum shift_command command;
 	char migration[CONFIG_NAME_SIZE]; /* "": all */
@@ -23,8 +23,8 @@ struct site_command { /* the last one that came, with texts of its own */
 	char actor[64], reason[1024];
 };
 
-struct site {
-	char folder[SITE_FOLDER], socket[SITE_PATH];
+struct fixture {
+	char folder[FIXTURE_FOLDER], socket[FIXTURE_PATH];
 	struct config *config;
 	struct live *live;
 	struct registry *registry;
@@ -39,24 +39,24 @@ struct site {
 	struct net_waker *stopper;
 	pthread_t thread;
 	struct admin *admin;
-	struct site_command command;
-	unsigned reply_status; /* what control answers */
+	struct fixture_command command;
+	enum admin_outcome reply_outcome; /* what control answers */
 	_Atomic bool ready, draining;
 	_Atomic unsigned reloads; /* each one is another configuration */
 	struct decision last;
 };
 
 /* migrations m0, m1, ..., each between pools of its own. */
-struct site *site_open(unsigned migrations);
-void site_close(struct site *s);
+struct fixture *fixture_open(unsigned migrations);
+void fixture_close(struct fixture *s);
 
-/* Only before site_start. */
-struct config_admin *site_config(struct site *s);
+/* Only before fixture_start. */
+struct config_admin *fixture_config(struct fixture *s);
 /* A port of 127.0.0.1 that is free, for admin.listen. */
-uint16_t site_listen(struct site *s);
-void site_start(struct site *s);
+uint16_t fixture_listen(struct fixture *s);
+void fixture_start(struct fixture *s);
 
-void site_fill_ops(struct site *s, struct admin_ops *ops);
+void fixture_fill_ops(struct fixture *s, struct admin_ops *ops);
 
 /* --- the client: one blocking connection ------------------------------------- */
 
@@ -66,7 +66,7 @@ struct got {
 	size_t body_n;
 };
 
-int client_open(const struct site *s);
+int client_open(const struct fixture *s);
 int client_open_port(uint16_t port);
 void client_send(int fd, const char *bytes, size_t n);
 /* Exactly one answer. Fails the test after ten seconds. */
@@ -75,8 +75,8 @@ struct got client_receive(int fd, bool head_only);
 bool client_sees_end(int fd);
 
 /* One request on a connection of its own; body NULL: none. */
-struct got client_ask(
-	const struct site *s, const char *method, const char *target, const char *body);
+struct got client_ask(const struct fixture *s, const char *method, const char *target,
+	const char *body);
 void got_fini(struct got *a);
 
 #endif

@@ -9,21 +9,21 @@
 
 #include "sluice/base/mem.h"
 
-#include "site.h"
+#include "fixture.h"
 
-static struct site *site;
+static struct fixture *fixture;
 
 static void setup(void)
 {
-	site = site_open(1);
+	fixture = fixture_open(1);
 }
 
 static void teardown(void)
 {
-	site_close(site);
+	fixture_close(fixture);
 }
 
-TestSuite(door, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(listener, .init = setup, .fini = teardown, .timeout = 60);
 
 static const char healthz[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -47,7 +47,7 @@ static struct sockaddr_un address(void)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
-	memcpy(un.sun_path, site->socket, strlen(site->socket));
+	memcpy(un.sun_path, fixture->socket, strlen(fixture->socket));
 	return un;
 }
 
@@ -69,36 +69,36 @@ static int try_open(struct err *err)
 	struct admin *a = NULL;
 	int rc;
 
-	site_fill_ops(site, &ops);
-	rc = admin_open(&a, site->loop, site_config(site), &ops, err);
+	fixture_fill_ops(fixture, &ops);
+	rc = admin_open(&a, fixture->loop, fixture_config(fixture), &ops, err);
 	admin_close(a);
 	return rc;
 }
 
-Test(door, the_socket_has_the_mode_that_was_asked_for)
+Test(listener, the_socket_has_the_mode_that_was_asked_for)
 {
 	struct stat st;
 
-	site_config(site)->mode = 0660;
-	site_start(site);
+	fixture_config(fixture)->mode = 0660;
+	fixture_start(fixture);
 
-	cr_assert_eq(stat(site->socket, &st), 0);
+	cr_assert_eq(stat(fixture->socket, &st), 0);
 	cr_assert(S_ISSOCK(st.st_mode));
 	cr_assert_eq(st.st_mode & 07777, 0660);
 }
 
-Test(door, a_socket_left_by_a_dead_process_is_replaced)
+Test(listener, a_socket_left_by_a_dead_process_is_replaced)
 {
 	close(bind_socket(false));
 
-	site_start(site);
+	fixture_start(fixture);
 
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 	assert_answers(fd);
 	close(fd);
 }
 
-Test(door, the_socket_of_a_living_process_is_an_error_that_names_it)
+Test(listener, the_socket_of_a_living_process_is_an_error_that_names_it)
 {
 	struct err err = { .code = ERR_NONE };
 	struct stat st;
@@ -106,75 +106,77 @@ Test(door, the_socket_of_a_living_process_is_an_error_that_names_it)
 
 	cr_assert_eq(try_open(&err), -1);
 
-	cr_assert(strstr(err.text, site->socket) != NULL, "%s", err.text);
-	cr_assert_eq(stat(site->socket, &st), 0, "it must stay");
+	cr_assert(strstr(err.text, fixture->socket) != NULL, "%s", err.text);
+	cr_assert_eq(stat(fixture->socket, &st), 0, "it must stay");
 	close(fd);
 }
 
-Test(door, a_file_that_is_no_socket_is_left_alone)
+Test(listener, a_file_that_is_no_socket_is_left_alone)
 {
 	struct err err = { .code = ERR_NONE };
 	struct stat st;
-	FILE *f = fopen(site->socket, "w");
+	FILE *f = fopen(fixture->socket, "w");
 
 	fclose(f);
 	cr_assert_eq(try_open(&err), -1);
 
-	cr_assert_eq(stat(site->socket, &st), 0);
+	cr_assert_eq(stat(fixture->socket, &st), 0);
 	cr_assert(S_ISREG(st.st_mode));
 }
 
-Test(door, a_folder_that_is_missing_is_an_error_that_says_so)
+Test(listener, a_folder_that_is_missing_is_an_error_that_says_so)
 {
 	struct err err = { .code = ERR_NONE };
 
-	free(site_config(site)->socket);
-	site_config(site)->socket = mem_print("%s/no/sock", site->folder);
+	free(fixture_config(fixture)->socket);
+	fixture_config(fixture)->socket = mem_print("%s/no/sock", fixture->folder);
 	cr_assert_eq(try_open(&err), -1);
 
 	cr_assert(strstr(err.text, "folder must exist") != NULL, "%s", err.text);
 }
 
-Test(door, a_path_too_long_for_a_socket_is_an_error_that_says_so)
+Test(listener, a_path_too_long_for_a_socket_is_an_error_that_says_so)
 {
 	struct err err = { .code = ERR_NONE };
 
-	free(site_config(site)->socket);
-	site_config(site)->socket = mem_print("/%0*d", 120, 0);
+	free(fixture_config(fixture)->socket);
+	fixture_config(fixture)->socket = mem_print("/%0*d", 120, 0);
 	cr_assert_eq(try_open(&err), -1);
 
 	cr_assert(strstr(err.text, "shorter path") != NULL, "%s", err.text);
 }
 
-Test(door, closing_removes_the_socket)
+Test(listener, closing_removes_the_socket)
 {
 	struct err err = { .code = ERR_NONE };
 
 	cr_assert_eq(try_open(&err), 0, "%s", err.text);
 
-	cr_assert_eq(access(site->socket, F_OK), -1);
+	cr_assert_eq(access(fixture->socket, F_OK), -1);
 }
 
-Test(door, closing_leaves_the_socket_of_whoever_came_after)
+Test(listener, closing_leaves_the_socket_of_whoever_came_after)
 {
 	struct admin_ops ops;
 	struct admin *old = NULL;
 	struct err err = { .code = ERR_NONE };
 
-	site_fill_ops(site, &ops);
-	cr_assert_eq(admin_open(&old, site->loop, site_config(site), &ops, &err), 0);
-	unlink(site->socket);
+	fixture_fill_ops(fixture, &ops);
+	cr_assert_eq(
+		admin_open(&old, fixture->loop, fixture_config(fixture), &ops, &err),
+		0);
+	unlink(fixture->socket);
 	int fd = bind_socket(true);
 	admin_close(old);
 
-	cr_assert_eq(access(site->socket, F_OK), 0);
+	cr_assert_eq(access(fixture->socket, F_OK), 0);
 	close(fd);
 }
 
-Test(door, a_connection_is_good_for_many_requests)
+Test(listener, a_connection_is_good_for_many_requests)
 {
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 
 	assert_answers(fd);
 	assert_answers(fd);
@@ -183,13 +185,13 @@ Test(door, a_connection_is_good_for_many_requests)
 	close(fd);
 }
 
-Test(door, requests_sent_at_once_are_answered_in_order)
+Test(listener, requests_sent_at_once_are_answered_in_order)
 {
 	static const char two[] = "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"
 				  "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 	client_send(fd, two, strlen(two));
 	struct got first = client_receive(fd, false);
 	struct got second = client_receive(fd, false);
@@ -201,10 +203,10 @@ Test(door, requests_sent_at_once_are_answered_in_order)
 	close(fd);
 }
 
-Test(door, a_request_may_come_byte_by_byte)
+Test(listener, a_request_may_come_byte_by_byte)
 {
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 
 	for (size_t i = 0; i + 1 < sizeof(healthz); i++)
 		client_send(fd, healthz + i, 1);
@@ -215,10 +217,10 @@ Test(door, a_request_may_come_byte_by_byte)
 	close(fd);
 }
 
-Test(door, a_client_that_closes_its_half_gets_its_answer)
+Test(listener, a_client_that_closes_its_half_gets_its_answer)
 {
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 
 	client_send(fd, healthz, strlen(healthz));
 	shutdown(fd, SHUT_WR);
@@ -229,12 +231,12 @@ Test(door, a_client_that_closes_its_half_gets_its_answer)
 	assert_closed(fd);
 }
 
-Test(door, http_1_0_is_answered_and_closed)
+Test(listener, http_1_0_is_answered_and_closed)
 {
 	static const char old[] = "GET /healthz HTTP/1.0\r\n\r\n";
 
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 	client_send(fd, old, strlen(old));
 	struct got a = client_receive(fd, false);
 
@@ -243,13 +245,13 @@ Test(door, http_1_0_is_answered_and_closed)
 	assert_closed(fd);
 }
 
-Test(door, a_client_that_waits_for_100_gets_it)
+Test(listener, a_client_that_waits_for_100_gets_it)
 {
 	static const char head[] = "POST /v1/cutback HTTP/1.1\r\nHost: a\r\n"
 				   "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
 
-	site_start(site);
-	int fd = client_open(site);
+	fixture_start(fixture);
+	int fd = client_open(fixture);
 	client_send(fd, head, strlen(head));
 	struct got interim = client_receive(fd, true);
 	client_send(fd, "{}", 2);
@@ -262,16 +264,16 @@ Test(door, a_client_that_waits_for_100_gets_it)
 	close(fd);
 }
 
-Test(door, forgotten_connections_never_keep_out_whoever_comes_to_cut_back)
+Test(listener, forgotten_connections_never_keep_out_whoever_comes_to_cut_back)
 {
 	int forgotten[80];
 
-	site_start(site);
+	fixture_start(fixture);
 	for (int i = 0; i < 80; i++) {
-		forgotten[i] = client_open(site);
+		forgotten[i] = client_open(fixture);
 		assert_answers(forgotten[i]);
 	}
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 	assert_answers(fd);
 
 	assert_closed(forgotten[0]);
@@ -280,35 +282,35 @@ Test(door, forgotten_connections_never_keep_out_whoever_comes_to_cut_back)
 	close(fd);
 }
 
-Test(door, half_requests_never_keep_out_whoever_comes_to_cut_back)
+Test(listener, half_requests_never_keep_out_whoever_comes_to_cut_back)
 {
 	static const char *const halves[] = { "GET /hea",
 		"POST /v1/cutback HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{" };
 	int half[80];
 
-	site_start(site);
+	fixture_start(fixture);
 	for (int i = 0; i < 80; i++) {
-		half[i] = client_open(site);
+		half[i] = client_open(fixture);
 		client_send(half[i], halves[i % 2], strlen(halves[i % 2]));
 	}
-	int fd = client_open(site);
+	int fd = client_open(fixture);
 	assert_answers(fd);
 
-	cr_assert_eq(site->command.n, 0, "half a request is none");
+	cr_assert_eq(fixture->command.n, 0, "half a request is none");
 	for (int i = 0; i < 80; i++)
 		close(half[i]);
 	close(fd);
 }
 
-Test(door, an_idle_connection_makes_room_before_a_half_request_does)
+Test(listener, an_idle_connection_makes_room_before_a_half_request_does)
 {
 	int fds[65];
 
-	site_start(site);
-	fds[0] = client_open(site);
+	fixture_start(fixture);
+	fds[0] = client_open(fixture);
 	client_send(fds[0], healthz, 10);
 	for (int i = 1; i < 65; i++) {
-		fds[i] = client_open(site);
+		fds[i] = client_open(fixture);
 		assert_answers(fds[i]);
 	}
 	client_send(fds[0], healthz + 10, strlen(healthz) - 10);
@@ -319,21 +321,21 @@ Test(door, an_idle_connection_makes_room_before_a_half_request_does)
 	got_fini(&a);
 }
 
-Test(door, the_loopback_port_reads_but_changes_nothing)
+Test(listener, the_loopback_port_reads_but_changes_nothing)
 {
 	static const char post[] = "POST /v1/cutback HTTP/1.1\r\nHost: a\r\n"
 				   "Content-Length: 2\r\n\r\n{}";
-	uint16_t port = site_listen(site);
+	uint16_t port = fixture_listen(fixture);
 
-	site_start(site);
+	fixture_start(fixture);
 	int fd = client_open_port(port);
 	assert_answers(fd);
 	client_send(fd, post, strlen(post));
 	struct got a = client_receive(fd, false);
 
 	cr_assert_eq(a.status, 403);
-	cr_assert(strstr(a.body, site->socket) != NULL, "%s", a.body);
-	cr_assert_eq(site->command.n, 0);
+	cr_assert(strstr(a.body, fixture->socket) != NULL, "%s", a.body);
+	cr_assert_eq(fixture->command.n, 0);
 	got_fini(&a);
 	close(fd);
 }

@@ -8,7 +8,7 @@
 
 #include "sluice/base/mem.h"
 
-#include "admin_priv.h"
+#include "metrics/metrics_priv.h"
 
 enum { GUARD_NAME_SIZE = 32 };
 
@@ -26,7 +26,7 @@ struct row {
 		double evidence, promote;
 	} guard[GUARD_MAX];
 	struct migration_counts counts;
-	struct scaled latency[N_SIDES];
+	struct bucketed latency[N_SIDES];
 };
 
 static const char *const sides[N_SIDES] = {
@@ -153,7 +153,7 @@ static void show_latency(struct text *t, const struct family *f, const void *row
 	const struct row *r = row;
 
 	for (unsigned s = 0; s < N_SIDES; s++) {
-		const struct scaled *l = &r->latency[s];
+		const struct bucketed *l = &r->latency[s];
 		char labels[256];
 
 		snprintf(labels, sizeof(labels), "%s,side=\"%s\"", r->labels.text,
@@ -350,15 +350,15 @@ static void take_guards(struct row *r, const struct admin_migration *m)
 	}
 }
 
-static void take_latency(struct row *r, struct migration *m, const struct scale *s)
+static void take_latency(struct row *r, struct migration *m, const struct buckets *b)
 {
 	for (unsigned side = 0; side < N_SIDES; side++)
-		scale_apply(
-			s, migration_hist_total(m, (enum side)side), &r->latency[side]);
+		buckets_apply(
+			b, migration_hist_total(m, (enum side)side), &r->latency[side]);
 }
 
 void metrics_take_migration(
-	void *row, const struct admin_migration *m, const struct scale *s)
+	void *row, const struct admin_migration *m, const struct buckets *b)
 {
 	struct row *r = row;
 	struct text label = { .p = NULL };
@@ -375,7 +375,7 @@ void metrics_take_migration(
 	r->steps = m->plan->n_steps;
 	take_guards(r, m);
 	migration_sum(m->live, &r->counts);
-	take_latency(r, m->live, s);
+	take_latency(r, m->live, b);
 }
 
 static void forget(void *row)
@@ -383,7 +383,7 @@ static void forget(void *row)
 	free(((struct row *)row)->labels.text);
 }
 
-const struct group metrics_migrations = {
+const struct family_group metrics_migrations = {
 	.families = families,
 	.n_families = sizeof(families) / sizeof(families[0]),
 	.row_bytes = sizeof(struct row),

@@ -1,6 +1,8 @@
 /*
- * A text that grows as it is written: answers on the cold path.
+ * A text that grows as it is written.
  */
+#include "sluice/base/text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +11,6 @@
 
 #include "sluice/base/json.h"
 #include "sluice/base/mem.h"
-
-#include "admin_priv.h"
 
 static void make_room(struct text *t, size_t n)
 {

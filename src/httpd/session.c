@@ -1,12 +1,12 @@
 /*
  * One connection of an operator, a script or a scraper, as a step machine:
  *
- *	head -> body -> answer -> (wait) -> send -> head ...
+ *	idle -> head -> body -> answer -> (wait) -> send -> idle ...
  *
  * Ways to fail: the peer leaves (closed at once), it is slow (408, or closed while it
- * was silent or did not read), it sends what is no HTTP (400..431), or too long a body
- * (413); the journal does not answer in time (504). A body that is late, too long or
- * garbled is the api's to judge: a cutback takes effect without one.
+ * was silent or did not read), or it sends what is no HTTP (400..431); what is to be
+ * answered does not come in time (504). A body that is late, too long or garbled is a
+ * fault that the function which answers may overlook.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,9 +14,10 @@
 
 #include "sluice/base/buf.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/step.h"
 #include "sluice/http/h1.h"
 
-#include "admin_priv.h"
+#include "httpd_priv.h"
 
 enum {
 	MAX_HEAD = 16384,
@@ -24,24 +25,25 @@ enum {
 	MAX_FIELDS = 64,
 	MAX_BODY = 65536,
 	READ_AHEAD = 4096,
+	MOST_STEPS = 256, /* a turn: requests sent at once are answered over several */
 };
 
-enum step { ADMIN_HEAD, ADMIN_BODY, ADMIN_ANSWER, ADMIN_WAIT, ADMIN_SEND };
-
-enum verdict {
-	AGAIN, /* the step changed, or bytes came: run the step now */
-	WAIT,  /* nothing to do before the next event */
-	OVER,  /* closed and freed */
+enum session_step {
+	SESSION_IDLE,
+	SESSION_HEAD,
+	SESSION_BODY,
+	SESSION_ANSWER,
+	SESSION_WAIT,
+	SESSION_SEND,
 };
 
 struct session {
 	struct link link; /* in places.sessions */
-	struct places *places;
-	struct door *door;
+	struct httpd_places *places;
+	struct httpd_listener *listener;
 	struct net_conn *conn;
 	struct net_timer deadline;
-	enum step step;
-	bool running, late;
+	struct step_machine machine; /* in enum session_step */
 	/* the request */
 	struct buf in;
 	struct h1_parser parser;
@@ -49,29 +51,27 @@ struct session {
 	struct http_field fields[MAX_FIELDS];
 	struct h1_body decoder;
 	struct text target, body;
-	struct fault fault; /* of body */
-	struct outgoing out;
+	struct httpd_fault fault; /* of body */
+	struct response out;
 };
 
 static const uint32_t step_ms[] = {
-	[ADMIN_HEAD] = 60000,
-	[ADMIN_BODY] = 10000,
-	[ADMIN_ANSWER] = 10000,
-	[ADMIN_WAIT] = 10000,
-	[ADMIN_SEND] = 30000,
+	[SESSION_IDLE] = 60000,
+	[SESSION_HEAD] = 10000,
+	[SESSION_BODY] = 10000,
+	[SESSION_ANSWER] = 10000,
+	[SESSION_WAIT] = 10000,
+	[SESSION_SEND] = 30000,
 };
 
-static enum verdict go(struct session *s, enum step next)
+static enum verdict go(struct session *s, enum session_step next)
 {
-	s->step = next;
-	s->late = false;
-	net_timer_set(&s->deadline, step_ms[next]);
-	return AGAIN;
+	return step_go(&s->machine, next, step_ms[next]);
 }
 
 static struct buf_pool *bufs(struct session *s)
 {
-	return net_loop_bufs(s->door->loop);
+	return net_loop_bufs(s->listener->loop);
 }
 
 static struct span received(const struct session *s)
@@ -89,8 +89,8 @@ static void forget_request(struct session *s)
 			.field_count = MAX_FIELDS,
 			.target_bytes = MAX_TARGET });
 	s->target.n = s->body.n = 0;
-	s->fault = (struct fault){ .status = 0 };
-	outgoing_reset(&s->out);
+	s->fault = (struct httpd_fault){ .status = 0 };
+	response_reset(&s->out);
 }
 
 /* --- closing ----------------------------------------------------------------- */
@@ -100,9 +100,9 @@ static void release(struct session *s)
 	net_timer_stop(&s->deadline);
 	list_remove(&s->link);
 	s->places->n--;
-	s->door->api->connections--;
+	s->listener->httpd->connections--;
 	buf_release(bufs(s), &s->in);
-	outgoing_fini(&s->out);
+	response_fini(&s->out);
 	text_fini(&s->target);
 	text_fini(&s->body);
 	free(s);
@@ -120,10 +120,10 @@ static enum verdict refuse(
 	struct session *s, unsigned status, const char *hint, const char *text)
 {
 	s->out.keep = false;
-	s->door->api->requests++;
-	s->door->api->refused_requests++;
-	answer_error(&s->out.answer, status, hint, "%s", text);
-	return go(s, ADMIN_SEND);
+	s->listener->httpd->requests++;
+	s->listener->httpd->refused_requests++;
+	httpd_answer_error(&s->out.answer, status, hint, "%s", text);
+	return go(s, SESSION_SEND);
 }
 
 /* --- the request -------------------------------------------------------------- */
@@ -134,8 +134,8 @@ static enum verdict spoil(
 	struct session *s, unsigned status, const char *hint, const char *text)
 {
 	s->out.keep = false;
-	s->fault = (struct fault){ .status = status, .hint = hint, .text = text };
-	return go(s, ADMIN_ANSWER);
+	s->fault = (struct httpd_fault){ .status = status, .hint = hint, .text = text };
+	return go(s, SESSION_ANSWER);
 }
 
 static enum verdict too_long(struct session *s)
@@ -145,16 +145,8 @@ static enum verdict too_long(struct session *s)
 		"the body is longer than 64 KiB");
 }
 
-/* Whoever has begun a request must end its head soon. */
-static void first_bytes(struct session *s)
-{
-	net_timer_set(&s->deadline, step_ms[ADMIN_BODY]);
-}
-
 static enum verdict receive(struct session *s)
 {
-	bool first = s->step == ADMIN_HEAD && buf_len(&s->in) == 0;
-
 	if (!buf_reserve(bufs(s), &s->in, READ_AHEAD))
 		return refuse(s, 503, "try again", "no memory for the request");
 
@@ -164,9 +156,16 @@ static enum verdict receive(struct session *s)
 	if (n == NET_AGAIN)
 		return WAIT;
 	s->in.tail += (uint32_t)n;
-	if (first)
-		first_bytes(s);
 	return AGAIN;
+}
+
+static enum verdict step_idle(void *object)
+{
+	struct session *s = object;
+
+	if (buf_len(&s->in) > 0)
+		return go(s, SESSION_HEAD);
+	return s->machine.expired ? over(s, net_conn_close) : receive(s);
 }
 
 static enum verdict head_done(struct session *s)
@@ -187,18 +186,16 @@ static enum verdict head_done(struct session *s)
 	if (s->head.expect_continue && s->head.framing != HTTP_NO_BODY &&
 		buf_len(&s->in) == 0 && net_write(s->conn, &iov, 1) != (ssize_t)ok.n)
 		return over(s, net_conn_close);
-	return go(s, ADMIN_BODY);
+	return go(s, SESSION_BODY);
 }
 
-static enum verdict step_head(struct session *s)
+static enum verdict step_head(void *object)
 {
-	if (s->late && buf_len(&s->in) == 0)
-		return over(s, net_conn_close);
-	if (s->late)
+	struct session *s = object;
+
+	if (s->machine.expired)
 		return refuse(s, 408, "send the request at once",
 			"the request head did not come within 10 s");
-	if (buf_len(&s->in) == 0)
-		return receive(s);
 	switch (h1_parse(&s->parser, &s->head, received(s))) {
 	case H1_MORE:
 		return receive(s);
@@ -211,17 +208,18 @@ static enum verdict step_head(struct session *s)
 	return head_done(s);
 }
 
-static enum verdict step_body(struct session *s)
+static enum verdict step_body(void *object)
 {
+	struct session *s = object;
 	enum h1_piece piece = H1_NOTHING;
 	struct span data = { .n = 0 };
 	size_t used = 0;
 
-	if (s->late)
+	if (s->machine.expired)
 		return spoil(s, 408, "send the body at once",
 			"the request body did not come within 10 s");
 	if (h1_body_is_done(&s->decoder))
-		return go(s, ADMIN_ANSWER);
+		return go(s, SESSION_ANSWER);
 
 	enum h1_result r = h1_body_next(&s->decoder, received(s), &used, &piece, &data);
 	if (piece == H1_DATA)
@@ -238,55 +236,68 @@ static enum verdict step_body(struct session *s)
 	case H1_DONE:
 		break;
 	}
-	return go(s, ADMIN_ANSWER);
+	return go(s, SESSION_ANSWER);
 }
 
 /* --- the answer --------------------------------------------------------------- */
 
 static void session_run(struct session *s);
 
-static void on_page(void *arg, struct page *page, const struct err *err)
+static void on_ready(void *arg, struct body_source *source, const struct err *err)
 {
 	struct session *s = arg;
 
-	s->out.answer.ticket = NULL;
-	s->out.answer.page = page;
-	if (page == NULL)
-		answer_error(&s->out.answer, 503, "the log of sluice says more",
-			"the journal cannot be read: %s", err->text);
+	s->out.answer.pending = NULL;
+	s->out.answer.source = source;
+	if (source == NULL)
+		httpd_answer_error(
+			&s->out.answer, 503, "the log says more", "%s", err->text);
 	session_run(s);
 }
 
-static enum verdict step_answer(struct session *s)
+static void count(struct httpd *h, const struct httpd_answer *a)
 {
-	struct call c = {
+	h->requests++;
+	h->refused_requests += a->status >= 400;
+}
+
+static enum verdict step_answer(void *object)
+{
+	struct session *s = object;
+	struct httpd *h = s->listener->httpd;
+	struct httpd_answer *a = &s->out.answer;
+	struct httpd_request q = {
 		.method = s->head.method,
 		.fault = s->fault,
 		.target = { .p = s->target.p, .n = s->target.n },
 		.body = { .p = s->body.n > 0 ? s->body.p : "", .n = s->body.n },
-		.read_only = s->door->read_only,
+		.role = s->listener->role,
 		.uid = net_conn_peer_uid(s->conn),
 	};
 
-	api_answer(s->door->api, &c, &s->out.answer);
-	if (s->out.answer.ticket == NULL)
-		return go(s, ADMIN_SEND);
-	ticket_await(s->out.answer.ticket, on_page, s);
+	h->answer(h->arg, &q, a);
+	count(h, a);
+	if (a->pending == NULL)
+		return go(s, SESSION_SEND);
+	a->pending->on_ready = on_ready;
+	a->pending->arg = s;
 	/* Nothing is read meanwhile, and what is level-triggered would spin. */
 	net_conn_want_read(s->conn, false);
-	return go(s, ADMIN_WAIT);
+	return go(s, SESSION_WAIT);
 }
 
-static enum verdict step_wait(struct session *s)
+static enum verdict step_wait(void *object)
 {
-	if (s->out.answer.ticket == NULL)
-		return go(s, ADMIN_SEND);
-	if (!s->late)
+	struct session *s = object;
+
+	if (s->out.answer.pending == NULL)
+		return go(s, SESSION_SEND);
+	if (!s->machine.expired)
 		return WAIT;
-	answer_fini(&s->out.answer);
-	answer_error(&s->out.answer, 504, "is its disk slow? try again",
-		"the journal did not answer within 10 s");
-	return go(s, ADMIN_SEND);
+	httpd_answer_fini(&s->out.answer);
+	httpd_answer_error(&s->out.answer, 504, "is a disk slow? try again",
+		"what answers this was not ready within 10 s");
+	return go(s, SESSION_SEND);
 }
 
 static enum verdict all_sent(struct session *s)
@@ -295,53 +306,61 @@ static enum verdict all_sent(struct session *s)
 		return over(s, net_conn_linger);
 	forget_request(s);
 	net_conn_want_read(s->conn, true);
-	return go(s, ADMIN_HEAD);
+	return go(s, SESSION_IDLE);
 }
 
-static enum verdict step_send(struct session *s)
+static enum verdict step_send(void *object)
 {
-	struct outgoing *o = &s->out;
+	struct session *s = object;
+	struct response *r = &s->out;
 
-	if (s->late)
+	if (s->machine.expired)
 		return over(s, net_conn_abort); /* it does not read: no end to see */
-	if (outgoing_is_over(o))
+	if (response_is_over(r))
 		return all_sent(s);
-	if (outgoing_is_written(o))
-		outgoing_make(o, s->door->api, net_loop_now_ns(s->door->loop));
-	if (!outgoing_is_written(o) && outgoing_write(o, s->conn) == NET_BROKEN)
+	if (response_is_written(r))
+		response_make(
+			r, s->listener->httpd, net_loop_now_ns(s->listener->loop));
+	if (!response_is_written(r) && response_write(r, s->conn) == NET_BROKEN)
 		return over(s, net_conn_close);
-	if (outgoing_is_over(o))
+	if (response_is_over(r))
 		return AGAIN;
 	/* Time passes for the peer only while it does not read. */
-	if (outgoing_has_moved(o))
-		net_timer_set(&s->deadline, step_ms[ADMIN_SEND]);
+	if (response_has_moved(r))
+		(void)go(s, SESSION_SEND);
 	net_conn_want_write(s->conn); /* a slice a turn */
 	return WAIT;
 }
 
 /* --- the machine ---------------------------------------------------------------- */
 
-static enum verdict (*const steps[])(struct session *s) = {
-	[ADMIN_HEAD] = step_head,
-	[ADMIN_BODY] = step_body,
-	[ADMIN_ANSWER] = step_answer,
-	[ADMIN_WAIT] = step_wait,
-	[ADMIN_SEND] = step_send,
+static const struct step steps[] = {
+	[SESSION_IDLE] = { .name = "idle", .run = step_idle },
+	[SESSION_HEAD] = { .name = "head", .run = step_head },
+	[SESSION_BODY] = { .name = "body", .run = step_body },
+	[SESSION_ANSWER] = { .name = "answer", .run = step_answer },
+	[SESSION_WAIT] = { .name = "wait", .run = step_wait },
+	[SESSION_SEND] = { .name = "send", .run = step_send },
 };
 
 /* The only place where a request moves on; every callback ends here. */
 static void session_run(struct session *s)
 {
-	enum verdict v = AGAIN;
+	uint32_t limit_ms;
 
-	assert(!s->running);
-	s->running = true;
 	list_remove(&s->link);
 	list_push(&s->places->sessions, &s->link);
-	while (v == AGAIN)
-		v = steps[s->step](s);
-	if (v == WAIT)
-		s->running = false;
+	switch (step_run(&s->machine, s, MOST_STEPS)) {
+	case OVER:
+		return;
+	case AGAIN:
+		net_conn_want_write(s->conn); /* goes on in the next turn */
+		break;
+	case WAIT:
+		break;
+	}
+	if (step_deadline(&s->machine, &limit_ms))
+		net_timer_set(&s->deadline, limit_ms);
 }
 
 static void on_event(void *arg, unsigned events)
@@ -349,7 +368,7 @@ static void on_event(void *arg, unsigned events)
 	struct session *s = arg;
 
 	/* While an answer is sent nothing is read: level-triggered, it would spin. */
-	if ((events & NET_READ) != 0 && s->step == ADMIN_SEND)
+	if ((events & NET_READ) != 0 && s->machine.now == SESSION_SEND)
 		net_conn_want_read(s->conn, false);
 	session_run(s);
 }
@@ -358,46 +377,48 @@ static void on_late(void *arg)
 {
 	struct session *s = arg;
 
-	s->late = true;
+	s->machine.expired = true;
 	session_run(s);
 }
 
-void session_open(struct door *d, struct places *p, struct net_conn *c)
+void session_open(struct httpd_listener *l, struct httpd_places *p, struct net_conn *c)
 {
 	struct session *s = mem_zero(sizeof(*s));
 
-	s->door = d;
+	s->listener = l;
 	s->places = p;
 	s->conn = c;
 	list_init(&s->link);
 	list_push(&p->sessions, &s->link);
 	p->n++;
-	d->api->connections++;
-	net_timer_init(&s->deadline, d->loop, on_late, s);
+	l->httpd->connections++;
+	net_timer_init(&s->deadline, l->loop, on_late, s);
 	forget_request(s);
 	net_conn_own(c, (struct net_owner){ .on_event = on_event, .arg = s });
 	net_conn_want_read(c, true);
-	(void)go(s, ADMIN_HEAD);
+	step_init(&s->machine, steps, SESSION_IDLE, step_ms[SESSION_IDLE]);
+	net_timer_set(&s->deadline, step_ms[SESSION_IDLE]);
 }
 
 /* 0: it may be closed without a loss; else, the higher the greater a loss. */
 static unsigned worth(const struct session *s)
 {
-	switch (s->step) {
-	case ADMIN_HEAD:
-		return buf_len(&s->in) == 0 ? 0 : 1;
-	case ADMIN_BODY:
+	switch ((enum session_step)s->machine.now) {
+	case SESSION_IDLE:
+		return 0;
+	case SESSION_HEAD:
+	case SESSION_BODY:
 		return 1;
-	case ADMIN_SEND:
+	case SESSION_SEND:
 		return 2;
-	case ADMIN_ANSWER:
-	case ADMIN_WAIT:
-		return 3; /* only the journal keeps it waiting */
+	case SESSION_ANSWER:
+	case SESSION_WAIT:
+		return 3; /* its peer has done all it can */
 	}
 	return 3;
 }
 
-void session_evict(struct door *d, struct places *p)
+void session_evict(struct httpd *h, struct httpd_places *p)
 {
 	struct session *least = NULL;
 
@@ -408,11 +429,11 @@ void session_evict(struct door *d, struct places *p)
 			least = s;
 	}
 	assert(least != NULL);
-	d->api->refused_connections += worth(least) > 0;
+	h->refused_connections += worth(least) > 0;
 	(void)over(least, net_conn_close);
 }
 
-void session_close_all(struct places *p)
+void session_close_all(struct httpd_places *p)
 {
 	LIST_EACH (&p->sessions, it, after)
 		(void)over(LIST_ENTRY(it, struct session, link), net_conn_close);

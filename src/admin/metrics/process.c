@@ -8,7 +8,7 @@
 #include "sluice/base/clock.h"
 #include "sluice/pool/stats.h"
 
-#include "admin_priv.h"
+#include "metrics/metrics_priv.h"
 
 static void one(struct text *t, const char *name, const char *help, double value)
 {
@@ -110,16 +110,16 @@ static void show_journal(struct text *t, const struct journal_status *j)
 static void show_admin(struct text *t, const struct api *api)
 {
 	total(t, "sluice_admin_requests_total", "Requests to this interface.",
-		api->requests);
+		api->httpd.requests);
 	total(t, "sluice_admin_refused_requests_total",
 		"Requests to this interface that were answered with an error.",
-		api->refused_requests);
+		api->httpd.refused_requests);
 	total(t, "sluice_admin_refused_connections_total",
 		"Connections to this interface that were closed inside a request to "
 		"make room.",
-		api->refused_connections);
+		api->httpd.refused_connections);
 	one(t, "sluice_admin_connections_open", "Connections to this interface.",
-		api->connections);
+		api->httpd.connections);
 }
 
 void metrics_process(const struct api *api, struct text *out)
