@@ -36,6 +36,18 @@ void text_put(struct text *t, const char *text)
 	text_add(t, text, strlen(text));
 }
 
+void text_u64(struct text *t, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	text_add(t, digits + at, sizeof(digits) - at);
+}
+
 void text_print(struct text *t, const char *fmt, ...)
 {
 	va_list ap;

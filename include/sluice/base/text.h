@@ -8,6 +8,7 @@
 #define SLUICE_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct json;
 
@@ -18,6 +19,8 @@ struct text {
 
 void text_add(struct text *t, const char *p, size_t n);
 void text_put(struct text *t, const char *text);
+/* As "%llu", without what printf costs: a scrape has a hundred thousand of them. */
+void text_u64(struct text *t, uint64_t value);
 void text_print(struct text *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Compact; frees j and sets it to NULL. */

@@ -8,8 +8,26 @@
 
 #include "metrics/metrics_priv.h"
 
-const double metrics_bound_s[METRICS_BUCKETS] = { 0.0001, 0.00025, 0.0005, 0.001,
-	0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30 };
+const struct metrics_bound metrics_bounds[METRICS_BUCKETS] = {
+	{ .s = 0.0001, .text = "0.0001" },
+	{ .s = 0.00025, .text = "0.00025" },
+	{ .s = 0.0005, .text = "0.0005" },
+	{ .s = 0.001, .text = "0.001" },
+	{ .s = 0.0025, .text = "0.0025" },
+	{ .s = 0.005, .text = "0.005" },
+	{ .s = 0.01, .text = "0.01" },
+	{ .s = 0.025, .text = "0.025" },
+	{ .s = 0.05, .text = "0.05" },
+	{ .s = 0.1, .text = "0.1" },
+	{ .s = 0.25, .text = "0.25" },
+	{ .s = 0.5, .text = "0.5" },
+	{ .s = 0.75, .text = "0.75" },
+	{ .s = 1, .text = "1" },
+	{ .s = 2.5, .text = "2.5" },
+	{ .s = 5, .text = "5" },
+	{ .s = 10, .text = "10" },
+	{ .s = 30, .text = "30" },
+};
 
 struct buckets {
 	double value_s[HIST_BUCKETS];
@@ -20,7 +38,7 @@ static uint8_t bucket_of(double value_s)
 {
 	uint8_t b = 0;
 
-	while (b < METRICS_BUCKETS && value_s > metrics_bound_s[b])
+	while (b < METRICS_BUCKETS && value_s > metrics_bounds[b].s)
 		b++;
 	return b;
 }

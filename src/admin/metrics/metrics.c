@@ -46,11 +46,17 @@ void metrics_value(struct text *t, const char *name, const char *labels, double 
 {
 	bool whole = fabs(value) < 0x1p53 && value == trunc(value);
 
-	text_print(t, labels[0] == '\0' ? "%s%s" : "%s{%s}", name, labels);
+	text_put(t, name);
+	text_put(t, labels[0] != '\0' ? "{" : "");
+	text_put(t, labels);
+	text_put(t, labels[0] != '\0' ? "} " : " ");
 	if (isnan(value))
-		text_put(t, " NaN\n");
+		text_put(t, "NaN");
+	else if (whole && !signbit(value))
+		text_u64(t, (uint64_t)value);
 	else
-		text_print(t, whole ? " %.0f\n" : " %.9g\n", value);
+		text_print(t, whole ? "%.0f" : "%.9g", value);
+	text_put(t, "\n");
 }
 
 /* What is no printable ASCII (a socket's path may be anything) goes as %XX. */

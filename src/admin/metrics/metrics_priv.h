@@ -42,7 +42,11 @@ void metrics_take_server(void *row, const struct server *s);
 /* --- buckets.c: from hist's fine buckets to Prometheus' few ------------------- */
 
 enum { METRICS_BUCKETS = 18 };
-extern const double metrics_bound_s[METRICS_BUCKETS];
+struct metrics_bound {
+	double s;
+	const char *text; /* of s, for the label */
+};
+extern const struct metrics_bound metrics_bounds[METRICS_BUCKETS];
 
 struct bucketed {
 	uint64_t upto[METRICS_BUCKETS], count; /* cumulative */

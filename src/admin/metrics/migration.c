@@ -148,23 +148,39 @@ static void show_count(struct text *t, const struct family *f, const void *row)
 			sides[s], (unsigned long long)r->counts.v[s][f->arg]);
 }
 
+/* Half of a scrape is this: what a side's samples share is made once. */
+static void show_bounds(
+	struct text *t, const char *name, const char *labels, const struct bucketed *l)
+{
+	char start[384];
+	int n = snprintf(start, sizeof(start), "%s_bucket{%s,le=\"", name, labels);
+
+	for (unsigned b = 0; b < METRICS_BUCKETS; b++) {
+		text_add(t, start, (size_t)n);
+		text_put(t, metrics_bounds[b].text);
+		text_put(t, "\"} ");
+		text_u64(t, l->upto[b]);
+		text_put(t, "\n");
+	}
+}
+
 static void show_latency(struct text *t, const struct family *f, const void *row)
 {
 	const struct row *r = row;
 
 	for (unsigned s = 0; s < N_SIDES; s++) {
 		const struct bucketed *l = &r->latency[s];
+		unsigned long long count = l->count;
 		char labels[256];
 
 		snprintf(labels, sizeof(labels), "%s,side=\"%s\"", r->labels.text,
 			sides[s]);
-		for (unsigned b = 0; b < METRICS_BUCKETS; b++)
-			text_print(t, "%s_bucket{%s,le=\"%g\"} %llu\n", f->name, labels,
-				metrics_bound_s[b], (unsigned long long)l->upto[b]);
-		text_print(t, "%s_bucket{%s,le=\"+Inf\"} %llu\n", f->name, labels,
-			(unsigned long long)l->count);
-		text_print(t, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", f->name, labels,
-			l->sum_s, f->name, labels, (unsigned long long)l->count);
+		show_bounds(t, f->name, labels, l);
+		text_print(t,
+			"%s_bucket{%s,le=\"+Inf\"} %llu\n%s_sum{%s} %.9g\n"
+			"%s_count{%s} %llu\n",
+			f->name, labels, count, f->name, labels, l->sum_s, f->name,
+			labels, count);
 	}
 }
 
