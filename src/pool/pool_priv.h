@@ -171,7 +171,7 @@ void migration_free(struct migration *m);
 /* --- the registry --------------------------------------------------------------- */
 
 /* wait.c: after a server of g was given back by this thread. */
-void group_call(struct group *g, unsigned from);
+void wait_call(struct group *g, unsigned from);
 /* registry.c */
 struct group *registry_group(struct registry *r, const char *name);
 

@@ -204,7 +204,7 @@ void server_release(struct server *s, unsigned thread)
 	/* Released, so that who sees 0 may free what this thread has left. */
 	atomic_store_explicit(n, now - 1, memory_order_release);
 	if (atomic_load_explicit(&s->group->limited, memory_order_relaxed))
-		group_call(s->group, thread);
+		wait_call(s->group, thread);
 }
 
 void server_note_connect(struct server *s, unsigned thread)

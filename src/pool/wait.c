@@ -106,7 +106,7 @@ void registry_on_room(struct registry *r,
 	r->on_room_arg = arg;
 }
 
-void group_call(struct group *g, unsigned from)
+void wait_call(struct group *g, unsigned from)
 {
 	unsigned thread;
 
@@ -162,6 +162,6 @@ void registry_serve(struct registry *r, unsigned thread, bool all)
 		if (all || called)
 			serve(c, all);
 		if (called && list_empty(&c->waiters))
-			group_call(c->group, thread); /* those of other threads */
+			wait_call(c->group, thread); /* those of other threads */
 	}
 }

@@ -156,7 +156,7 @@ void thread_forget(struct thread *t, const struct sockaddr *client, unsigned adm
 
 /* handover.c. free() a struct rings after handover_close. */
 struct rings;
-struct rings *rings_new(unsigned threads);
+struct rings *handover_rings_new(unsigned threads);
 /* Whether fd was given to a thread with fewer connections. */
 bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,
 	unsigned admission);

@@ -39,7 +39,7 @@ static struct proxy *threads_without_doors(void)
 	struct proxy *p = mem_zero(sizeof(*p) + THREADS * sizeof(p->thread[0]));
 
 	p->n = THREADS;
-	p->rings = rings_new(THREADS);
+	p->rings = handover_rings_new(THREADS);
 	p->peers = peers_new();
 	for (unsigned i = 0; i < THREADS; i++) {
 		struct thread *t = &p->thread[i];

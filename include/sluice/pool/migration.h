@@ -76,8 +76,6 @@ enum side_count {
 	N_SIDE_COUNTS,
 };
 
-const char *side_count_text(enum side_count c);
-
 struct migration_counts {
 	uint64_t v[N_SIDES][N_SIDE_COUNTS];
 	uint64_t outcome[N_SIDES][N_OUTCOMES];

@@ -39,7 +39,7 @@ static enum verdict send_own(struct exchange *r, struct http_own *own)
 	r->status = (uint16_t)own->status;
 	r->response_begun = true;
 	r->to_client = HALF_DONE;
-	return go(r, EX_RELAY);
+	return exchange_go(r, EX_RELAY);
 }
 
 enum verdict answer(struct exchange *r, unsigned status, const char *text)

@@ -141,7 +141,7 @@ enum choice choose_server(struct exchange *r)
 }
 
 /* Chosen for new, and new gets nothing any more. */
-bool choice_was_cut_back(const struct exchange *r)
+bool choose_was_cut_back(const struct exchange *r)
 {
 	return r->migration != NULL && r->side == SIDE_NEW &&
 	       migration_effective_ppm(r->migration) == 0;

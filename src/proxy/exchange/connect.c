@@ -137,7 +137,7 @@ static enum verdict begin_attempt(struct exchange *r)
 {
 	exchange_stop_waiting(r);
 	attempt_begin(r);
-	return go(r, EX_CONNECT);
+	return exchange_go(r, EX_CONNECT);
 }
 
 /* Until a server is there, or the deadline. */
@@ -171,7 +171,7 @@ enum verdict step_route(struct exchange *r)
 			thread_count(r->thread, STAT_NO_ROUTE, 1);
 			return answer(r, 404, "no route for this host and path");
 		}
-		if (upgrade_is_asked(r, &refusal) && refusal.status != 0)
+		if (upgrade_is_requested(r, &refusal) && refusal.status != 0)
 			return answer(r, refusal.status, refusal.text);
 		if (grpc_came_too_late(r))
 			return answer(r, 504, "the call had no time left");
@@ -180,7 +180,7 @@ enum verdict step_route(struct exchange *r)
 			return answer(r, 503, "out of memory for this request");
 		}
 		if (r->upgrade != UPGRADE_NONE)
-			return go(r, EX_ADMIT);
+			return exchange_go(r, EX_ADMIT);
 	}
 	switch (choose_server(r)) {
 	case CHOSEN:
@@ -296,7 +296,7 @@ static enum verdict turn_back(struct exchange *r)
 	r->tries--;
 	r->to->spare(r);
 	upstream_close(r);
-	return go(r, EX_ROUTE);
+	return exchange_go(r, EX_ROUTE);
 }
 
 /* A server of HTTP/2 has said that it does not know extended CONNECT, or said nothing. */
@@ -329,12 +329,12 @@ enum verdict step_connect(struct exchange *r)
 	}
 	if (!r->upstream_ready)
 		return WAIT;
-	if (choice_was_cut_back(r))
+	if (choose_was_cut_back(r))
 		return turn_back(r);
 	r->upstream_was_ready = true;
 	if (takes_no_tunnel(r))
 		return no_tunnel_there(r);
 	if (!r->to->begin(r))
 		return attempt_failed(r, OUTCOME_LOCAL);
-	return go(r, EX_RELAY);
+	return exchange_go(r, EX_RELAY);
 }

@@ -70,7 +70,7 @@ static uint32_t limit_ms(const struct exchange *r, enum step s)
 	return 0;
 }
 
-enum verdict go(struct exchange *r, enum step next)
+enum verdict exchange_go(struct exchange *r, enum step next)
 {
 	r->step = next;
 	r->expired = false;
@@ -160,7 +160,7 @@ struct exchange *exchange_new(struct client *c)
 	r->head.fields = r->fields;
 	r->head.max_fields = HTTP_MAX_FIELDS;
 	thread_count(t, STAT_REQUESTS_OPEN, 1);
-	(void)go(r, EX_HEAD);
+	(void)exchange_go(r, EX_HEAD);
 	return r;
 }
 
@@ -188,7 +188,7 @@ void exchange_end(struct exchange *r)
 	attempt_end(r, OUTCOME_LOCAL); /* nothing, if it has ended already */
 	if (r->tunnel != NULL)
 		tunnel_drop(r->tunnel);
-	upgrade_leave(r);
+	admit_leave(r);
 	upstream_close(r);
 	net_timer_stop(&r->deadline);
 	exchange_stop_waiting(r);

@@ -286,7 +286,7 @@ struct exchange {
 /* NULL: no memory. The caller sets who asks, and runs it. */
 struct exchange *exchange_new(struct client *c);
 void exchange_run(struct exchange *r);
-enum verdict go(struct exchange *r, enum step next);
+enum verdict exchange_go(struct exchange *r, enum step next);
 /* Gives everything back; the client's side is told how. */
 void exchange_end(struct exchange *r);
 enum verdict exchange_leave(struct exchange *r, enum leaving how);
@@ -309,7 +309,7 @@ enum verdict step_finish(struct exchange *r);
 /* choose.c */
 enum choice { CHOSEN, CHOOSE_LATER };
 enum choice choose_server(struct exchange *r);
-bool choice_was_cut_back(const struct exchange *r);
+bool choose_was_cut_back(const struct exchange *r);
 
 /* head.c: a head that the codec has found good. */
 enum verdict head_is_whole(struct exchange *r);
@@ -391,9 +391,9 @@ bool retry_is_allowed(const struct retry_facts *f);
 /* The attempt failed: another one (AGAIN with step route), or the end of it. */
 enum verdict attempt_failed(struct exchange *r, enum outcome why);
 /* A final response head of new that is an error: may it go to legacy instead? Then
- * rescue_now does that, and drops the response. */
-bool rescue_response(struct exchange *r);
-enum verdict rescue_now(struct exchange *r);
+ * retry_rescue does that, and drops the response. */
+bool retry_may_rescue(struct exchange *r);
+enum verdict retry_rescue(struct exchange *r);
 
 /* answer.c: what sluice says itself; relay sends it */
 void answer_count(struct thread *t, unsigned status);

@@ -137,7 +137,7 @@ enum verdict head_is_whole(struct exchange *r)
 		return answer(r, 200, "this request was not to go any further");
 	if (c->redirect)
 		return answer_redirect(r);
-	return go(r, EX_ROUTE);
+	return exchange_go(r, EX_ROUTE);
 }
 
 enum verdict step_head(struct exchange *r)

@@ -233,7 +233,7 @@ static enum verdict relay_own(struct exchange *r)
 {
 	switch (r->from->send(r)) {
 	case SENT_ALL:
-		return go(r, EX_FINISH);
+		return exchange_go(r, EX_FINISH);
 	case SENT_SOME:
 		break;
 	case SENT_BROKEN:
@@ -256,11 +256,11 @@ enum verdict step_relay(struct exchange *r)
 		return failed(r, why);
 	switch (response_half(r, &why)) {
 	case FLOW_END:
-		return go(r, EX_FINISH);
+		return exchange_go(r, EX_FINISH);
 	case FLOW_FAILED:
 		return failed(r, why);
 	case FLOW_RESCUE:
-		return rescue_now(r);
+		return retry_rescue(r);
 	case FLOW_WAIT:
 		break;
 	}

@@ -35,7 +35,7 @@ static void count_status(struct exchange *r)
 /* The last word of HTTP here. */
 static enum taken stage_switch(struct exchange *r, enum outcome *why)
 {
-	if (!upgrade_is_agreed(r))
+	if (!upgrade_is_accepted(r))
 		return FAILED;
 	attempt_first_byte(r);
 	r->status = r->response.status;
@@ -123,7 +123,7 @@ static enum taken final_head(struct exchange *r, enum outcome *why)
 	r->upstream_keep =
 		r->response.keep_alive && r->response.framing != HTTP_UNTIL_CLOSE;
 	h1_body_start(&r->response_body, body_framing(r), r->response.length);
-	if (attempt_got_bad_status(r) && rescue_response(r)) {
+	if (attempt_got_bad_status(r) && retry_may_rescue(r)) {
 		buf_drop(&r->up_in, r->response.bytes);
 		return RESCUE;
 	}
@@ -136,7 +136,7 @@ static enum taken take_head(struct exchange *r, enum outcome *why)
 
 	if (t != TAKEN)
 		return t;
-	if (upgrade_is_misunderstood(r))
+	if (upgrade_got_confused_2xx(r))
 		return FAILED;
 	return r->response.status < 200 ? stage_interim(r, why) : final_head(r, why);
 }

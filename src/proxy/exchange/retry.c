@@ -74,7 +74,7 @@ static enum verdict again(struct exchange *r)
 	r->to_client = HALF_HEAD;
 	r->response_parsing = false;
 	r->status = 0;
-	return go(r, EX_ROUTE);
+	return exchange_go(r, EX_ROUTE);
 }
 
 static enum verdict rescue(struct exchange *r)
@@ -166,13 +166,13 @@ enum verdict attempt_failed(struct exchange *r, enum outcome why)
 	return give_up(r, why);
 }
 
-bool rescue_response(struct exchange *r)
+bool retry_may_rescue(struct exchange *r)
 {
 	return may_rescue(r, facts_of(r, OUTCOME_STATUS));
 }
 
 /* The response is not for the client. */
-enum verdict rescue_now(struct exchange *r)
+enum verdict retry_rescue(struct exchange *r)
 {
 	attempt_end(r, OUTCOME_STATUS);
 	r->to->drop(r);

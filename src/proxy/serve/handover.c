@@ -39,7 +39,7 @@ struct rings {
 	struct ring ring[]; /* giver * n + taker */
 };
 
-struct rings *rings_new(unsigned threads)
+struct rings *handover_rings_new(unsigned threads)
 {
 	struct rings *r = mem_zero(
 		sizeof(*r) + 64 + (size_t)threads * threads * sizeof(struct ring));

@@ -19,7 +19,7 @@ struct proxy *proxy_new(unsigned workers, struct registry *r, struct stats *stat
 	p->registry = r;
 	p->stats = stats;
 	p->peers = peers_new();
-	p->rings = rings_new(workers);
+	p->rings = handover_rings_new(workers);
 	list_init(&p->published);
 	registry_on_room(r, thread_has_room, p);
 	for (unsigned i = 0; i < workers; i++)

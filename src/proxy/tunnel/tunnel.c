@@ -348,7 +348,7 @@ static enum verdict stay(struct tunnel *t, struct exchange *r)
 	r->tunnel = t;
 	r->keep_alive = false;
 	net_timer_stop(&r->deadline);
-	return go(r, EX_TUNNEL);
+	return exchange_go(r, EX_TUNNEL);
 }
 
 /* The exchange is over, and the connection the tunnel's. */

@@ -9,15 +9,15 @@
 
 /* admit.c */
 /* Whether a tunnel is asked for; a refusal with a status says that it can't be. */
-bool upgrade_is_asked(struct exchange *r, struct http_own *refusal);
+bool upgrade_is_requested(struct exchange *r, struct http_own *refusal);
 /* Adds what HTTP/1 wants to see to a staged head; false: no room. */
 bool upgrade_stage(struct exchange *r);
 /* The 101 in r->response is an answer to it. */
-bool upgrade_is_agreed(const struct exchange *r);
+bool upgrade_is_accepted(const struct exchange *r);
 /* It is an answer that HTTP/2 could not tell from one (RFC 8441, 5). */
-bool upgrade_is_misunderstood(const struct exchange *r);
+bool upgrade_got_confused_2xx(const struct exchange *r);
 /* It waits no more, if it did. */
-void upgrade_leave(struct exchange *r);
+void admit_leave(struct exchange *r);
 
 /* tunnel.c */
 struct tunnel_end;

@@ -23,7 +23,7 @@ static void setup(void)
 {
 	proxy = mem_zero(sizeof(*proxy) + THREADS * sizeof(proxy->thread[0]));
 	proxy->n = THREADS;
-	proxy->rings = rings_new(THREADS);
+	proxy->rings = handover_rings_new(THREADS);
 	proxy->peers = peers_new();
 	busy = &proxy->thread[0];
 	idle = &proxy->thread[1];
