@@ -22,13 +22,17 @@
  * does; how often its rate is looked at, and how many bad looks are one too many. */
 enum { FLUSH_MS = 30000, LOOK_MS = 1000, BAD_LOOKS = 5 };
 enum { DROP_BYTES = 65536 };
+/* What bounds a brief linger. */
+enum { BRIEF_MS = 2000, BRIEF_BYTES = 1 << 20 };
 
 /* What a connection has in its last moments alone. */
 struct parting {
 	struct net_timer timer;
 	uint64_t until_ns; /* 0: there is still something to send */
-	uint64_t dropped;  /* bytes since the last good look */
-	uint32_t looks;    /* since then */
+	uint64_t
+		dropped; /* bytes since the last good look; of a brief linger, in all */
+	uint32_t looks;  /* since then */
+	bool brief;
 };
 
 /* The peer keeps to the rate; less than a byte a look is none. */
@@ -55,7 +59,7 @@ static void on_linger_due(void *arg)
 	struct net_conn *c = arg;
 	struct parting *p = c->parting;
 
-	if (p->until_ns == 0 || c->loop->now_ns >= p->until_ns ||
+	if (p->until_ns == 0 || c->loop->now_ns >= p->until_ns || p->brief ||
 		!is_in_earnest(&c->loop->linger, p))
 		net_conn_close(c);
 	else
@@ -75,7 +79,7 @@ static bool drop_input(struct net_conn *c)
 	if (got == -1)
 		return errno == EAGAIN;
 	c->parting->dropped += (uint64_t)got;
-	return got > 0;
+	return got > 0 && !(c->parting->brief && c->parting->dropped > BRIEF_BYTES);
 }
 
 /* All is with the kernel: nothing more will come from us. */
@@ -86,7 +90,10 @@ static void shut(struct net_conn *c)
 	(void)shutdown(c->io.fd, SHUT_WR);
 	p->until_ns = c->loop->now_ns + (uint64_t)c->loop->linger.ms * NS_PER_MS;
 	p->dropped = 0;
-	look_again(c);
+	if (p->brief)
+		net_timer_set(&p->timer, BRIEF_MS);
+	else
+		look_again(c);
 	conn_wait(c, EV_READ);
 }
 
@@ -130,12 +137,12 @@ static void make_room(struct net_loop *l)
 	net_conn_close(LIST_ENTRY(l->lingering.next, struct net_conn, link));
 }
 
-static void begin(struct net_conn *c, struct parting *p)
+static void begin(struct net_conn *c, struct parting *p, bool brief)
 {
 	if (c->accepted)
 		free(c->told_local);
 	make_room(c->loop);
-	*p = (struct parting){ 0 };
+	*p = (struct parting){ .brief = brief };
 	c->parting = p;
 	c->state = CONN_LINGER;
 	list_push(&c->loop->lingering, &c->link);
@@ -155,7 +162,7 @@ void linger_end(struct net_conn *c)
 	c->told_local = NULL;
 }
 
-void net_conn_linger(struct net_conn *c)
+static void linger(struct net_conn *c, bool brief)
 {
 	struct parting *p = c->state == CONN_OPEN ? malloc(sizeof(*p)) : NULL;
 
@@ -164,11 +171,21 @@ void net_conn_linger(struct net_conn *c)
 		return;
 	}
 	tls_detach(c, true); /* the goodbye joins what waits in out */
-	begin(c, p);
+	begin(c, p, brief);
 	if (c->out_n > 0)
 		conn_wait(c, EV_READ | EV_WRITE);
 	else
 		shut(c);
+}
+
+void net_conn_linger(struct net_conn *c)
+{
+	linger(c, false);
+}
+
+void net_conn_linger_briefly(struct net_conn *c)
+{
+	linger(c, true);
 }
 
 void net_conn_farewell(struct net_conn *c, struct span text)

@@ -164,6 +164,9 @@ void net_conn_close(struct net_conn *c); /* at once */
 /* Sends what was written, says goodbye, reads and drops what still comes (so that the
  * answer is not lost to a reset), closes at the peer's end or at a bound. Owner is gone. */
 void net_conn_linger(struct net_conn *c);
+/* The same for a peer that needs no patience, such as one that breaks the protocol: 2 s
+ * and 1 MiB at most from the last byte. */
+void net_conn_linger_briefly(struct net_conn *c);
 /* The bounds of a loop's connections that linger. A new loop has 30 s, no rate, 1024. */
 struct net_linger {
 	uint32_t ms;   /* in all, from the last byte of the answer */

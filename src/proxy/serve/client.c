@@ -116,6 +116,11 @@ void client_linger(struct client *c)
 	end(c, net_conn_linger);
 }
 
+void client_linger_briefly(struct client *c)
+{
+	end(c, net_conn_linger_briefly);
+}
+
 void client_abort(struct client *c)
 {
 	end(c, net_conn_abort);

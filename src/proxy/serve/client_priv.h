@@ -48,9 +48,10 @@ void client_accept(
 void client_next(struct client *c);
 /* The one that has waited longest for a request; false: none has waited long. */
 bool client_close_idle(struct thread *t);
-void client_dismiss(struct client *c);      /* after what it has asked for already */
-void client_close(struct client *c);        /* at once, politely */
-void client_linger(struct client *c);       /* after the last answer */
+void client_dismiss(struct client *c); /* after what it has asked for already */
+void client_close(struct client *c);   /* at once, politely */
+void client_linger(struct client *c);  /* after the last answer */
+void client_linger_briefly(struct client *c);
 void client_bound_linger(struct thread *t); /* as the current configuration has it */
 void client_abort(struct client *c); /* the answer is not whole, and shall look so */
 struct span client_ip(struct client *c);

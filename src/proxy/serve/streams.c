@@ -346,7 +346,8 @@ static void rest(struct streams *s)
 
 	buf_release(net_loop_bufs(c->thread->loop), &s->out);
 	if (s->broken || h2_is_over(s->session)) {
-		client_linger(c);
+		/* Answers had their streams: what is left is a goodbye. */
+		client_linger_briefly(c);
 		return;
 	}
 	watch(s);

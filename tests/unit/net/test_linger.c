@@ -121,6 +121,24 @@ Test(linger, a_peer_that_reads_only_when_all_is_sent_has_its_answer)
 	cr_expect_eq(got, ANSWER);
 }
 
+static bool peer_was_cut_off_early(void)
+{
+	return peer_has_sent_all() && reset;
+}
+
+Test(linger, a_peer_that_needs_no_patience_is_cut_off_after_a_mebibyte)
+{
+	open_listener();
+	fd = connect_raw();
+	cr_assert(wait_until(server_is_there));
+	net_loop_linger(loop, &(struct net_linger){ .ms = 3600000, .most = 8 });
+
+	net_conn_linger_briefly(server.conn);
+	server.conn = NULL;
+
+	cr_expect(wait_until(peer_was_cut_off_early));
+}
+
 Test(linger, a_peer_that_sends_less_than_the_rate_is_cut_off)
 {
 	open_listener();
