@@ -15,6 +15,12 @@
 
 #include "base_priv.h"
 
+/* jansson tells of a document that could not grow, and many places would have to ask. */
+__attribute__((constructor)) static void use_reserve(void)
+{
+	json_set_alloc_funcs(mem_alloc, free);
+}
+
 static json_t *inner(const struct json *j)
 {
 	return (json_t *)j;

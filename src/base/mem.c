@@ -1,4 +1,5 @@
-/* Memory for cold paths: there, or the process ends with a line that says so. */
+/* Memory: there, or the process ends with a line that says so; or refused, where the
+ * caller knows what to do then. */
 #include "sluice/base/mem.h"
 
 #include <malloc.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "sluice/base/log.h"
+#include "sluice/base/reserve.h"
 
 enum { CACHE_LINE = 64 };
 
@@ -20,27 +22,67 @@ static void *there(void *p, size_t bytes)
 	return p;
 }
 
+static void *aligned(size_t bytes)
+{
+	if (bytes == 0 || bytes % CACHE_LINE != 0)
+		return malloc(bytes);
+	return aligned_alloc(CACHE_LINE, bytes);
+}
+
 /* malloc(0) may be NULL, and realloc(p, 0) may free: ask for a byte instead. */
 static size_t at_least_one(size_t bytes)
 {
 	return bytes == 0 ? 1 : bytes;
 }
 
+/* What calls these cannot go on without: it gets the last of the reserve too. */
 void *mem_alloc(size_t bytes)
 {
-	return there(malloc(at_least_one(bytes)), bytes);
+	return mem_grow(NULL, bytes);
 }
 
 void *mem_zero(size_t bytes)
 {
-	if (bytes == 0 || bytes % CACHE_LINE != 0)
-		return there(calloc(1, at_least_one(bytes)), bytes);
-	return memset(there(aligned_alloc(CACHE_LINE, bytes), bytes), 0, bytes);
+	void *p;
+
+	do {
+		p = aligned(at_least_one(bytes));
+	} while (p == NULL && reserve_release(true));
+	return memset(there(p, bytes), 0, bytes);
 }
 
 void *mem_grow(void *p, size_t bytes)
 {
-	return there(realloc(p, at_least_one(bytes)), bytes);
+	void *larger;
+
+	do {
+		larger = realloc(p, at_least_one(bytes));
+	} while (larger == NULL && reserve_release(true));
+	return there(larger, bytes);
+}
+
+void *mem_try(size_t bytes)
+{
+	return mem_try_grow(NULL, bytes);
+}
+
+void *mem_try_zero(size_t bytes)
+{
+	void *p = mem_try(bytes);
+
+	return p != NULL ? memset(p, 0, bytes) : NULL;
+}
+
+void *mem_try_grow(void *p, size_t bytes)
+{
+	void *larger;
+
+	if (memory_level() == MEMORY_OUT && !reserve_is_entitled())
+		return NULL;
+	do {
+		larger = realloc(p, at_least_one(bytes));
+	} while (larger == NULL && reserve_release(false));
+	return larger;
 }
 
 char *mem_text(const char *text)

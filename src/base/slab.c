@@ -64,7 +64,7 @@ void *slab_take(struct slab *s)
 {
 	if (s->max_objects != 0 && s->out >= s->max_objects)
 		return NULL;
-	void *object = s->free_list != NULL ? pop(s) : malloc(s->object_bytes);
+	void *object = s->free_list != NULL ? pop(s) : mem_try(s->object_bytes);
 	if (object != NULL)
 		s->out++;
 	return object;

@@ -15,6 +15,7 @@
 #include "sluice/base/clock.h"
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/reserve.h"
 #include "sluice/health.h"
 #include "sluice/net/loop.h"
 #include "sluice/pool/stats.h"
@@ -184,11 +185,14 @@ int control_run(const char *config_file, const struct service_notify *notify)
 	int status = 1;
 
 	signals_catch();
+	reserve_open();
+	reserve_entitle();
 	list_init(&c.shelf);
 	if (load_files(&l, config_file, set_log) == 0)
 		status = run(&c, &l);
 	check_print(&l.problems);
 	close_all(&c);
 	loaded_fini(&l);
+	reserve_close();
 	return status;
 }

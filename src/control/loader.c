@@ -13,12 +13,15 @@
 
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
+#include "sluice/base/reserve.h"
 #include "sluice/net/loop.h"
 #include "sluice/proxy.h"
 
 #include "control_priv.h"
 
 enum { STACK_BYTES = 1 << 20, END_WAIT_S = 2 };
+/* libconfig ends the process where it gets none: more than a large file takes. */
+enum { ROOM_BYTES = 16 << 20 };
 
 struct loader {
 	pthread_t thread;
@@ -62,7 +65,12 @@ static void *run(void *arg)
 {
 	struct loader *l = arg;
 
-	(void)load_files(&l->result, l->file, NULL);
+	reserve_entitle();
+	if (memory_is_there(ROOM_BYTES))
+		(void)load_files(&l->result, l->file, NULL);
+	else
+		config_problems_add(&l->result.problems,
+			"%s: the system has no memory left to read it", l->file);
 	if (!atomic_load(&l->is_left))
 		net_wake(l->waker);
 	return NULL;

@@ -13,6 +13,7 @@
 
 #include "sluice/base/clock.h"
 #include "sluice/base/log.h"
+#include "sluice/base/reserve.h"
 #include "sluice/proxy.h"
 
 #include "control_priv.h"
@@ -312,5 +313,6 @@ void tick(void *arg)
 	if (++c->ticks % 10 == 0) {
 		proxy_sweep(c->proxy);
 		registry_sweep(c->registry);
+		reserve_restock();
 	}
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,56 @@
 #include "journal_priv.h"
 
 enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x736c7563, BUSY_MS = 2000 };
+
+/* --- SQLite's memory: the threads that keep the journal have the reserve too --------- */
+
+static void *take(int bytes)
+{
+	return mem_try((size_t)bytes);
+}
+
+static void *grow(void *p, int bytes)
+{
+	return mem_try_grow(p, (size_t)bytes);
+}
+
+static int size_of(void *p)
+{
+	return (int)malloc_usable_size(p);
+}
+
+static int round_up(int bytes)
+{
+	return (bytes + 7) & ~7;
+}
+
+static int begin(void *arg)
+{
+	(void)arg;
+	return SQLITE_OK;
+}
+
+static void end(void *arg)
+{
+	(void)arg;
+}
+
+__attribute__((constructor)) static void use_reserve(void)
+{
+	sqlite3_mem_methods methods = {
+		.xMalloc = take,
+		.xFree = free,
+		.xRealloc = grow,
+		.xSize = size_of,
+		.xRoundup = round_up,
+		.xInit = begin,
+		.xShutdown = end,
+	};
+
+	(void)sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
+}
+
+/* --- the file --------------------------------------------------------------------- */
 
 /* The first value of a pragma, as text. */
 static int pragma(struct store *s, const char *sql, char *out, size_t size)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "sluice/base/log.h"
+#include "sluice/base/reserve.h"
 
 #include "journal_priv.h"
 
@@ -262,6 +263,7 @@ void *thread_main(void *arg)
 	struct journal *j = arg;
 
 	(void)pthread_setname_np(pthread_self(), "journal");
+	reserve_entitle();
 	net_timer_set(&j->prune, RETRY_MS);
 	net_wake(j->to_thread); /* for what was queued before */
 	net_loop_run(j->loop);

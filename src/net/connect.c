@@ -122,13 +122,16 @@ static void begin(struct net_conn *c, const struct sockaddr *sa, socklen_t len)
 	conn_wait(c, EV_READ | EV_WRITE);
 }
 
-static void keep_prefix(struct net_conn *c, struct span prefix)
+static bool keep_prefix(struct net_conn *c, struct span prefix)
 {
 	if (prefix.n == 0)
-		return;
-	c->out = mem_alloc(prefix.n);
+		return true;
+	c->out = mem_try(prefix.n);
+	if (c->out == NULL)
+		return false;
 	memcpy(c->out, prefix.p, prefix.n);
 	c->out_n = (uint32_t)prefix.n;
+	return true;
 }
 
 struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
@@ -149,13 +152,13 @@ struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 	}
 	loop_count(l, false, 1);
 	c->owner = target->owner;
-	keep_prefix(c, target->prefix);
 	/* Before clients in each turn: what a server has said, or that it has closed,
 	 * is known before the next request could take the connection for a good one. */
 	ev_set_priority(&c->io, SERVERS_FIRST);
 	begin(c, sa, len);
-	if (target->tls != NULL &&
-		tls_attach(c, target->tls, target->server_name) != 0) {
+	if (!keep_prefix(c, target->prefix) ||
+		(target->tls != NULL &&
+			tls_attach(c, target->tls, target->server_name) != 0)) {
 		net_conn_close(c);
 		return NULL;
 	}

@@ -11,25 +11,33 @@
 
 #include "net_priv.h"
 
-/* Keeps what is in n bytes at p, and nothing else. */
-static void keep(struct net_conn *c, const char *p, size_t n)
+/* Keeps what is in n bytes at p, and nothing else; false: no memory. */
+static bool keep(struct net_conn *c, const char *p, size_t n)
 {
 	free(c->prefetched);
 	c->prefetched = NULL;
 	c->prefetched_n = (uint32_t)n;
 	if (n == 0)
-		return;
-	c->prefetched = mem_alloc(n);
+		return true;
+	c->prefetched = mem_try(n);
+	if (c->prefetched == NULL) {
+		c->prefetched_n = 0;
+		return false;
+	}
 	memcpy(c->prefetched, p, n);
+	return true;
 }
 
-static void believe(struct net_conn *c, const struct net_proxy *header)
+static bool believe(struct net_conn *c, const struct net_proxy *header)
 {
 	if (!header->has_client)
-		return;
+		return true;
+	c->told_local = mem_try(sizeof(*c->told_local));
+	if (c->told_local == NULL)
+		return false;
 	c->peer = header->client;
-	c->told_local = mem_alloc(sizeof(*c->told_local));
 	*c->told_local = header->local;
+	return true;
 }
 
 /* As if it had been accepted just now. */
@@ -62,7 +70,8 @@ static void read_header(struct net_conn *c, const char *p, size_t n)
 
 	switch (net_proxy_read((struct span){ .p = p, .n = n }, &header)) {
 	case NET_PROXY_MORE:
-		keep(c, p, n);
+		if (!keep(c, p, n))
+			conn_fail(c, NET_RESOURCES);
 		return;
 	case NET_PROXY_BAD:
 		conn_fail(c, NET_REFUSED);
@@ -70,8 +79,10 @@ static void read_header(struct net_conn *c, const char *p, size_t n)
 	case NET_PROXY_DONE:
 		break;
 	}
-	keep(c, p + header.bytes, n - header.bytes);
-	believe(c, &header);
+	if (!keep(c, p + header.bytes, n - header.bytes) || !believe(c, &header)) {
+		conn_fail(c, NET_RESOURCES);
+		return;
+	}
 	conn_report(c, NET_PEER);
 	if (c->state == CONN_HEADER)
 		begin(c);

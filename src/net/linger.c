@@ -164,7 +164,7 @@ void linger_end(struct net_conn *c)
 
 static void linger(struct net_conn *c, bool brief)
 {
-	struct parting *p = c->state == CONN_OPEN ? malloc(sizeof(*p)) : NULL;
+	struct parting *p = c->state == CONN_OPEN ? mem_try(sizeof(*p)) : NULL;
 
 	if (p == NULL) {
 		net_conn_close(c);
@@ -193,7 +193,12 @@ void net_conn_farewell(struct net_conn *c, struct span text)
 	assert(c->state == CONN_FAILED && text.n > 0);
 	tls_detach(c, false);
 	free(c->out);
-	c->out = mem_alloc(text.n);
+	c->out = mem_try(text.n);
+	if (c->out == NULL) {
+		c->out_n = 0;
+		net_conn_close(c);
+		return;
+	}
 	memcpy(c->out, text.p, text.n);
 	c->out_at = 0;
 	c->out_n = (uint32_t)text.n;

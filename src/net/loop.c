@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/base/mem.h"
+#include "sluice/base/reserve.h"
 
 #include "net_priv.h"
 
@@ -107,9 +109,15 @@ bool net_loop_may_open(const struct net_loop *l)
 	return !is_at(&l->max_opened, l->n_opened);
 }
 
+/* Control takes its operators whatever happens. */
+static bool loop_is_short(void)
+{
+	return memory_level() != MEMORY_ENOUGH && !reserve_is_entitled();
+}
+
 bool loop_is_full(const struct net_loop *l)
 {
-	return is_at(&l->max_accepted, l->n_accepted);
+	return is_at(&l->max_accepted, l->n_accepted) || loop_is_short();
 }
 
 void loop_count(struct net_loop *l, bool accepted, int delta)
@@ -126,6 +134,21 @@ void loop_defer_free(struct net_conn *c)
 {
 	c->state = CONN_CLOSED;
 	list_push(&c->loop->closed, &c->link);
+}
+
+/* libev cannot be told that there is none: what it takes grows with descriptors, a few
+ * hundred bytes each, and is from the reserve if need be. */
+static void *loop_memory(void *p, long bytes)
+{
+	if (bytes > 0)
+		return mem_grow(p, (size_t)bytes);
+	free(p);
+	return NULL;
+}
+
+__attribute__((constructor)) static void set_memory(void)
+{
+	ev_set_allocator(loop_memory);
 }
 
 struct net_loop *net_loop_new(size_t user_bytes)

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import subprocess
+import threading
 import time
 
 import pytest
@@ -95,3 +97,49 @@ def test_who_may_have_how_many_is_logged(full):
     sluice = full("--nofile=120").start()
 
     assert "descriptors limit=120 clients=" in sluice.log()
+
+
+# --- memory -------------------------------------------------------------------
+
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def h2_load(sluice, path="/bytes/100000"):
+    """Many connections over TLS with many streams, again and again until the end."""
+    stop = threading.Event()
+
+    def run():
+        while not stop.is_set():
+            subprocess.run(["h2load", "-c", "300", "-m", "100", "-n", "6000", "-T", "3",
+                            "-N", "3", f"https://{sluice.web}{path}"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("bytes_of_addresses", [120 * MIB, 200 * MIB])
+def test_a_load_that_takes_all_memory_leaves_the_operator_what_he_needs(
+        full, bytes_of_addresses, is_sanitized):
+    if is_sanitized:
+        pytest.skip("a sanitizer needs terabytes of addresses")
+    sluice = full(f"--as={bytes_of_addresses}").start()
+    sluice.origins.calm()
+
+    with h2_load(sluice):
+        wait_for(lambda: "memory is short" in sluice.log(), 30, "all memory is taken")
+        for _ in range(20):
+            assert "api" in sluice.ctl("status")
+        sluice.ctl("cutback", "api")
+        before = sluice.origins.total("requests", "new")
+        sluice.reload()
+        assert sluice.origins.total("requests", "new") == before
+
+    wait_for(lambda: sluice.get(tls=False).status == 200, 10, "it serves again")
+    assert sluice.process.poll() is None

@@ -1,9 +1,9 @@
 /*
- * mem - memory that is either there or ends the process.
+ * mem - memory that is either there or ends the process, and memory that may be refused.
  *
- * mem_* logs and aborts when the system has none: memory is bounded by
- * admission, so running out is a bug in the limits. The request path takes
- * from a slab instead, where running out is an ordinary refusal.
+ * mem_* logs and aborts when the system has none and the reserve (base/reserve.h) is used
+ * up: for what is bounded by the configuration, and for control. What grows with traffic
+ * takes from a slab or by mem_try, where running out is an ordinary refusal.
  */
 #ifndef SLUICE_BASE_MEM_H
 #define SLUICE_BASE_MEM_H
@@ -18,6 +18,10 @@
 void *mem_alloc(size_t bytes) MUST_USE;
 void *mem_zero(size_t bytes) MUST_USE;
 void *mem_grow(void *p, size_t bytes) MUST_USE;
+/* NULL: refused. p as in realloc, which leaves what p is when it is refused. */
+void *mem_try(size_t bytes) MUST_USE;
+void *mem_try_zero(size_t bytes) MUST_USE;
+void *mem_try_grow(void *p, size_t bytes) MUST_USE;
 char *mem_text(const char *text) MUST_USE;
 char *mem_text_n(const char *p, size_t n) MUST_USE;
 char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))) MUST_USE;

@@ -7,6 +7,8 @@
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
+#include "sluice/base/mem.h"
+
 #include "http_priv.h"
 
 /* The first size is 1 << SMALLEST_BITS, the following twice as large each; the last
@@ -50,7 +52,7 @@ static void *take(size_t n, void *shared)
 		bytes = s->size[size].object_bytes;
 		p = slab_take(&s->size[size]);
 	} else {
-		p = malloc(bytes);
+		p = mem_try(bytes);
 	}
 	if (p == NULL)
 		return NULL;

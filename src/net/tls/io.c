@@ -133,8 +133,10 @@ __attribute__((destructor)) static void free_method(void)
 /* With the loop's first TLS connection. */
 static struct tls_io *tls_io_new(void)
 {
-	struct tls_io *io = mem_alloc(sizeof(*io));
+	struct tls_io *io = mem_try(sizeof(*io));
 
+	if (io == NULL)
+		return NULL;
 	memset(io, 0, offsetof(struct tls_io, in));
 	io->bio = BIO_new(method);
 	if (io->bio == NULL) {
@@ -204,11 +206,13 @@ static struct tls_io *begin(struct net_conn *c, size_t ask)
 	return io;
 }
 
-/* Keeps n bytes behind what already waits. */
-static void keep_out(struct net_conn *c, const char *p, size_t n)
+/* Keeps n bytes behind what already waits; false: no memory. */
+static bool keep_out(struct net_conn *c, const char *p, size_t n)
 {
-	char *all = mem_alloc(c->out_n + n);
+	char *all = mem_try(c->out_n + n);
 
+	if (all == NULL)
+		return false;
 	if (c->out_n > 0)
 		memcpy(all, c->out + c->out_at, c->out_n);
 	memcpy(all + c->out_n, p, n);
@@ -216,6 +220,7 @@ static void keep_out(struct net_conn *c, const char *p, size_t n)
 	c->out = all;
 	c->out_at = 0;
 	c->out_n += (uint32_t)n;
+	return true;
 }
 
 /* What a write leaves is bounded by what one may take. More than that comes of a peer
@@ -240,19 +245,25 @@ static int send_records(struct net_conn *c, struct tls_io *io)
 	}
 	if (c->out_n + (n - at) > KEPT_MAX)
 		return NET_BROKEN;
-	if (at < n)
-		keep_out(c, io->out + at, n - at);
+	if (at < n && !keep_out(c, io->out + at, n - at))
+		return NET_BROKEN;
 	return 0;
 }
 
 /* Leaves the shared buffers empty; 0 or NET_BROKEN. */
 static int finish(struct net_conn *c, struct tls_io *io)
 {
-	if (io->in_n > 0) {
-		c->prefetched = mem_alloc(io->in_n);
-		memcpy(c->prefetched, io->in + io->in_at, io->in_n);
-		c->prefetched_n = (uint32_t)io->in_n;
-		io->in_n = 0;
+	size_t in_n = io->in_n;
+
+	io->in_n = 0;
+	if (in_n > 0) {
+		c->prefetched = mem_try(in_n);
+		if (c->prefetched == NULL) {
+			io->out_n = 0;
+			return NET_BROKEN;
+		}
+		memcpy(c->prefetched, io->in + io->in_at, in_n);
+		c->prefetched_n = (uint32_t)in_n;
 	}
 	return io->out_n > 0 ? send_records(c, io) : 0;
 }

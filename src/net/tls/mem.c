@@ -17,6 +17,8 @@
 
 #include <openssl/crypto.h>
 
+#include "sluice/base/mem.h"
+
 #include "tls/tls_priv.h"
 
 /* Piles are of blocks of SMALLEST bytes, a STEP more, and so on, which are the sizes
@@ -51,11 +53,11 @@ static void *take(size_t n, const char *file, int line)
 		i = n <= SMALLEST ? 0 : (n - SMALLEST + STEP - 1) / STEP;
 		size = SMALLEST + i * STEP;
 	} else if (n < RECORD_MIN || n > RECORD_MAX) {
-		return malloc(n);
+		return mem_try(n);
 	}
 	k = piles[i].top;
 	if (k == NULL)
-		return malloc(size);
+		return mem_try(size);
 	piles[i].top = k->next;
 	piles[i].n--;
 	return k;
@@ -63,7 +65,7 @@ static void *take(size_t n, const char *file, int line)
 
 static void *resize(void *p, size_t n, const char *file, int line)
 {
-	return p == NULL ? take(n, file, line) : realloc(p, n);
+	return p == NULL ? take(n, file, line) : mem_try_grow(p, n);
 }
 
 /* NULL: blocks of that size are not kept. A block that the allocator made so for

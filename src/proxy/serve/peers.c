@@ -118,10 +118,11 @@ bool peers_conn_acquire(struct peers *p, const struct sockaddr *sa, uint32_t max
 		return true;
 	at = find(p, key, &s);
 	if (*at == NULL) {
-		*at = mem_zero(sizeof(**at));
-		memcpy((*at)->address, key, sizeof(key));
+		*at = mem_try_zero(sizeof(**at));
+		if (*at != NULL)
+			memcpy((*at)->address, key, sizeof(key));
 	}
-	within = (*at)->count < max;
+	within = *at != NULL && (*at)->count < max;
 	if (within)
 		(*at)->count++;
 	pthread_mutex_unlock(&s->lock);
@@ -185,8 +186,10 @@ bool peers_handshake_allow(
 	s = &p->shard[h % SHARDS];
 	pthread_mutex_lock(&s->lock);
 	if (s->row == NULL)
-		s->row = mem_zero(sizeof(*s->row) * ROWS * PLACES);
-	at = place_of(&s->row[h / SHARDS % ROWS * PLACES], key, now_ns);
+		s->row = mem_try_zero(sizeof(*s->row) * ROWS * PLACES);
+	at = s->row == NULL
+		     ? NULL
+		     : place_of(&s->row[h / SHARDS % ROWS * PLACES], key, now_ns);
 	if (at != NULL) {
 		memcpy(at->address, key, sizeof(key));
 		within = step_ahead(at, rate, now_ns);

@@ -395,15 +395,16 @@ bool streams_begin(struct client *c)
 		.connection_window = l->streams * STREAM_WINDOW,
 		.websocket = true,
 	};
-	struct streams *s = mem_zero(sizeof(*s));
+	struct streams *s = mem_try_zero(sizeof(*s));
 
-	s->client = c;
-	s->session = h2_server_new(t->h2, &limits, &events, s);
-	if (s->session == NULL) {
+	if (s != NULL)
+		s->session = h2_server_new(t->h2, &limits, &events, s);
+	if (s == NULL || s->session == NULL) {
 		free(s);
 		thread_count(t, STAT_LIMIT_MEMORY, 1);
 		return false;
 	}
+	s->client = c;
 	list_init(&s->exchanges);
 	list_init(&s->ready);
 	net_task_init(&s->flush, t->loop, on_flush, s);

@@ -261,9 +261,11 @@ static void on_event(void *arg, unsigned events)
 
 bool upstream_session_open(struct exchange *r)
 {
-	struct upstream_session *s = mem_zero(sizeof(*s));
+	struct upstream_session *s = mem_try_zero(sizeof(*s));
 	struct net_owner owner = { .on_event = on_event, .arg = s };
 
+	if (s == NULL)
+		return false;
 	s->conn = upstream_dial(r, owner);
 	if (s->conn == NULL) {
 		free(s);
