@@ -13,14 +13,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sluice/base/clock.h"
 #include "sluice/base/log.h"
+#include "sluice/base/units.h"
 #include "sluice/net/conn.h"
 
 #include "net_priv.h"
 
 enum {
-	ACCEPTS_A_TURN = 32, /* so that a storm does not starve kept connections */
-	PAUSE_MS = 100,      /* after running out of descriptors */
+	ACCEPT_US =
+		300, /* of a turn, so that a storm does not starve kept connections */
+	PAUSE_MS = 100, /* after running out of descriptors */
 	RETIRE_MS = 300,
 };
 
@@ -56,6 +59,8 @@ void acceptors_resume(struct net_loop *l)
 static void begin(struct net_acceptor *a, struct net_conn *c, struct net_tls *tls)
 {
 	c->state = CONN_OPEN;
+	if (tls == NULL)
+		fair_set(c, FAIR_NORMAL);
 	if (tls != NULL && tls_attach(c, tls, NULL) != 0) {
 		/* Who admitted it has counted it, and must hear of its end. */
 		c->state = CONN_FAILED;
@@ -90,6 +95,7 @@ void net_acceptor_adopt(
 		return;
 	}
 	c->accepted = true;
+	fair_set(c, FAIR_LATE);
 	loop_count(a->loop, true, 1);
 	c->admission = (uint8_t)admission;
 	if (admission & NET_ADMIT_PROXIED)
@@ -177,9 +183,11 @@ static void on_acceptable(struct ev_loop *ev, ev_io *w, int revents)
 {
 	struct net_acceptor *a = w->data;
 
+	uint64_t until = clock_mono_ns() + ACCEPT_US * NS_PER_US;
+
 	(void)ev;
 	(void)revents;
-	for (int i = 0; i < ACCEPTS_A_TURN && accept_one(a); i++)
+	while (accept_one(a) && clock_mono_ns() < until)
 		continue;
 }
 

@@ -48,10 +48,15 @@ void conn_wait(struct net_conn *c, int events)
 	ev_io_start(c->loop->ev, &c->io);
 }
 
+static bool takes_input(const struct net_conn *c)
+{
+	return c->want_read && !fair_is_deferred(c);
+}
+
 /* What an open connection has to wait for. */
 static int wanted(const struct net_conn *c)
 {
-	int events = c->want_read ? EV_READ : 0;
+	int events = takes_input(c) ? EV_READ : 0;
 
 	if (c->want_write || c->out_n > 0)
 		events |= EV_WRITE;
@@ -61,7 +66,7 @@ static int wanted(const struct net_conn *c)
 /* Bytes that TLS has already read from the socket: epoll will not announce them. */
 static void tell_more(struct net_conn *c)
 {
-	if (c->more && c->want_read && c->state == CONN_OPEN)
+	if (c->more && takes_input(c) && c->state == CONN_OPEN)
 		ev_feed_event(c->loop->ev, &c->io, EV_READ);
 }
 
@@ -143,26 +148,66 @@ static unsigned on_writable(struct net_conn *c)
 	return events;
 }
 
+static void on_open_io(struct net_conn *c, int revents)
+{
+	unsigned events = revents & EV_WRITE ? on_writable(c) : 0;
+
+	if ((revents & EV_READ) && c->want_read) {
+		if (fair_defers(c))
+			conn_arm(c);
+		else
+			events |= NET_READ;
+	}
+	conn_report(c, events);
+}
+
+void conn_resume(struct net_conn *c)
+{
+	switch ((enum conn_state)c->state) {
+	case CONN_HEADER:
+		conn_wait(c, EV_READ);
+		conn_on_header(c);
+		return;
+	case CONN_HANDSHAKE:
+		conn_step_handshake(c);
+		return;
+	case CONN_OPEN:
+		conn_arm(c);
+		if (c->want_read)
+			conn_report(c, NET_READ);
+		return;
+	case CONN_CLOSED:
+		loop_defer_free(c);
+		return;
+	case CONN_CONNECTING:
+	case CONN_FAILED:
+	case CONN_LINGER:
+		return;
+	}
+}
+
 void conn_on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
 	struct net_conn *c = (struct net_conn *)w;
-	unsigned events = 0;
 
-	(void)ev;
 	switch ((enum conn_state)c->state) {
 	case CONN_HEADER:
-		conn_on_header(c);
+		if (fair_defers(c))
+			ev_io_stop(ev, w);
+		else
+			conn_on_header(c);
+		return;
+	case CONN_HANDSHAKE:
+		if (fair_defers(c))
+			ev_io_stop(ev, w);
+		else
+			conn_step_handshake(c);
 		return;
 	case CONN_CONNECTING:
-	case CONN_HANDSHAKE:
 		conn_step_open(c, revents);
 		return;
 	case CONN_OPEN:
-		if (revents & EV_WRITE)
-			events |= on_writable(c);
-		if ((revents & EV_READ) && c->want_read)
-			events |= NET_READ;
-		conn_report(c, events);
+		on_open_io(c, revents);
 		return;
 	case CONN_LINGER:
 		conn_on_linger(c, revents);
@@ -252,6 +297,14 @@ void net_conn_own(struct net_conn *c, struct net_owner owner)
 {
 	assert(c->state < CONN_LINGER);
 	c->owner = owner;
+}
+
+void net_conn_set_slow(struct net_conn *c, bool slow)
+{
+	if (c->state != CONN_OPEN || slow == (fair_of(c) == FAIR_LATE))
+		return;
+	fair_set(c, slow ? FAIR_LATE : c->accepted ? FAIR_NORMAL : FAIR_SERVER);
+	tell_more(c); /* the change forgot what was fed before it */
 }
 
 void *net_conn_user(struct net_conn *c)
@@ -409,7 +462,10 @@ static void close_now(struct net_conn *c, bool goodbye)
 		free(c->told_local);
 	close(c->io.fd);
 	loop_count(c->loop, c->accepted, -1);
-	loop_defer_free(c);
+	if (fair_is_deferred(c))
+		c->state = CONN_CLOSED; /* its memory goes when it leaves the queue */
+	else
+		loop_defer_free(c);
 }
 
 void net_conn_close(struct net_conn *c)

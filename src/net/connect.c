@@ -11,12 +11,12 @@
 
 #include "net_priv.h"
 
-enum { SERVERS_FIRST = 1 };
-
 void conn_opened(struct net_conn *c)
 {
 	c->state = CONN_OPEN;
 	ev_io_stop(c->loop->ev, &c->io);
+	if (c->accepted)
+		fair_set(c, FAIR_NORMAL);
 	conn_arm(c);
 	conn_report(c, NET_OPEN);
 }
@@ -87,22 +87,20 @@ void conn_step_open(struct net_conn *c, int revents)
 {
 	int error;
 
-	if (c->state == CONN_CONNECTING) {
-		if (c->failure != NET_FINE) {
-			conn_fail(c, (enum net_failure)c->failure);
-			return;
-		}
-		error = connect_error(c, revents);
-		if (error != 0) {
-			conn_fail(c, failure_of(error));
-			return;
-		}
-		if (c->ssl == NULL) {
-			open_plain(c);
-			return;
-		}
-		c->state = CONN_HANDSHAKE;
+	if (c->failure != NET_FINE) {
+		conn_fail(c, (enum net_failure)c->failure);
+		return;
 	}
+	error = connect_error(c, revents);
+	if (error != 0) {
+		conn_fail(c, failure_of(error));
+		return;
+	}
+	if (c->ssl == NULL) {
+		open_plain(c);
+		return;
+	}
+	c->state = CONN_HANDSHAKE;
 	conn_step_handshake(c); /* a prefix leaves together with the ClientHello */
 }
 
@@ -152,9 +150,7 @@ struct net_conn *net_connect(struct net_loop *l, const struct sockaddr *sa,
 	}
 	loop_count(l, false, 1);
 	c->owner = target->owner;
-	/* Before clients in each turn: what a server has said, or that it has closed,
-	 * is known before the next request could take the connection for a good one. */
-	ev_set_priority(&c->io, SERVERS_FIRST);
+	fair_set(c, FAIR_SERVER);
 	begin(c, sa, len);
 	if (!keep_prefix(c, target->prefix) ||
 		(target->tls != NULL &&

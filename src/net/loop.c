@@ -25,6 +25,7 @@ static void on_after_poll(struct ev_loop *ev, ev_check *w, int revents)
 	(void)ev;
 	(void)revents;
 	l->now_ns = clock_mono_ns();
+	fair_begin_turn(&l->fair);
 }
 
 static void free_closed(struct net_loop *l)
@@ -48,7 +49,11 @@ static void run_tasks(struct net_loop *l)
 		list_remove(&t->link);
 		t->run(t->arg);
 	}
-	if (!list_empty(&l->tasks))
+}
+
+static void choose_sleep(struct net_loop *l)
+{
+	if (!list_empty(&l->tasks) || !fair_is_idle(&l->fair))
 		ev_idle_start(l->ev, &l->no_sleep);
 	else
 		ev_idle_stop(l->ev, &l->no_sleep);
@@ -60,7 +65,9 @@ static void on_before_poll(struct ev_loop *ev, ev_prepare *w, int revents)
 
 	(void)ev;
 	(void)revents;
+	fair_run(l);
 	run_tasks(l);
+	choose_sleep(l);
 	free_closed(l);
 }
 
@@ -186,6 +193,7 @@ void net_loop_free(struct net_loop *l)
 	if (l == NULL)
 		return;
 	linger_end_all(l);
+	fair_fini(&l->fair);
 	free_closed(l);
 	resolver_free(l->resolver);
 	free_closed(l);

@@ -31,12 +31,19 @@ struct timers {
 
 struct tls_io;
 
+/* Connections that wait for a turn with time left; fair.c. */
+struct fair {
+	struct net_conn *first, *last; /* fair_is_deferred */
+	uint64_t until_ns;             /* of this turn; 0: nothing was used yet */
+};
+
 struct net_loop {
 	struct ev_loop *ev;
 	uint64_t now_ns;
 	ev_check after_poll;
 	ev_prepare before_poll;
 	struct timers timers;
+	struct fair fair;
 	struct buf_pool bufs;
 	struct slab conns;
 	struct link closed;    /* connections whose memory goes before the next poll */
@@ -120,6 +127,8 @@ void resolver_free(struct resolver *r);
 struct net_conn *conn_new(struct net_loop *l, int fd, const struct sockaddr *peer);
 /* Waits for these events alone. */
 void conn_wait(struct net_conn *c, int events);
+/* c has left fair's queue. */
+void conn_resume(struct net_conn *c);
 /* Waits for what an open connection wants. */
 void conn_arm(struct net_conn *c);
 void conn_report(struct net_conn *c, unsigned events);
@@ -128,7 +137,7 @@ void conn_on_io(struct ev_loop *ev, ev_io *w, int revents);
 /* Sends what is kept in out: 0 all gone, NET_AGAIN or NET_BROKEN. */
 int conn_flush(struct net_conn *c);
 
-/* connect.c: one more step of opening, on an event */
+/* connect.c: connected, or not; one more step of the handshake */
 void conn_step_open(struct net_conn *c, int revents);
 void conn_opened(struct net_conn *c);
 void conn_step_handshake(struct net_conn *c);
@@ -139,6 +148,21 @@ void conn_on_header(struct net_conn *c);
 /* listen.c: where sockets of our own still listen, but not for long. NULL: nowhere. */
 struct leaving *listen_leaves(int fd);
 void listen_left(struct leaving *l);
+
+/* fair.c: libev's priorities. Servers come before clients: what a server has said, or
+ * that it has closed, is known before the next request could take the connection for a
+ * good one. */
+enum fair_class { FAIR_LATE = -1, FAIR_NORMAL, FAIR_SERVER };
+void fair_set(struct net_conn *c, enum fair_class class);
+enum fair_class fair_of(const struct net_conn *c);
+void fair_begin_turn(struct fair *f);
+bool fair_is_deferred(const struct net_conn *c);
+/* True: not now, c is in the queue. */
+bool fair_defers(struct net_conn *c);
+/* Those in the queue, while the turn has time for them. */
+void fair_run(struct net_loop *l);
+bool fair_is_idle(const struct fair *f); /* the queue is empty */
+void fair_fini(struct fair *f);
 
 /* linger.c */
 void conn_on_linger(struct net_conn *c, int revents);

@@ -157,6 +157,11 @@ int net_conn_peer_uid(const struct net_conn *c);     /* unix sockets; -1 otherwi
 /* Of the peer's process when it connected, supplementary groups too; unix sockets. */
 bool net_conn_peer_in_group(const struct net_conn *c, gid_t group);
 
+/* Slow: c costs more than it brings, such as a body in single bytes. Its input is taken
+ * after that of all others in each turn, and together with all such connections for a
+ * bounded time. */
+void net_conn_set_slow(struct net_conn *c, bool slow);
+
 /* Nothing more will be written, which the peer is told behind what was; it may still be
  * read. */
 void net_conn_shut(struct net_conn *c);

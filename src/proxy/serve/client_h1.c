@@ -9,6 +9,7 @@ enum {
 	READ_SMALL = 8192,
 	READ_BULK = 65536,
 	PIPELINE_BYTES = 4096, /* of next requests, read while this one is under way */
+	DROP_BYTES = 256, /* of a body at once: less than that is not worth its event */
 };
 
 static struct buf_pool *bufs(const struct exchange *r)
@@ -59,6 +60,7 @@ static enum verdict read_head(struct exchange *r)
 
 			switch (h1_parse(&r->parser, &r->head, bytes)) {
 			case H1_DONE:
+				net_conn_set_slow(r->client->conn, false);
 				return head_is_whole(r);
 			case H1_BAD:
 				return head_is_bad(r, r->parser.why);
@@ -73,8 +75,10 @@ static enum verdict read_head(struct exchange *r)
 		}
 		if (in->eof || r->expired)
 			return give_up(r);
-		if (!in->readable)
+		if (!in->readable) {
+			net_conn_set_slow(r->client->conn, true);
 			return WAIT;
+		}
 		got = client_read(r->client, FIRST_READ);
 		if (got == NET_BROKEN)
 			return give_up(r);
@@ -115,8 +119,10 @@ static enum flow read_body(struct exchange *r, enum outcome *why)
 	if (!in->readable)
 		return FLOW_WAIT;
 	got = client_read(r->client, bulk ? READ_BULK : READ_SMALL);
-	if (got > 0)
+	if (got > 0) {
+		net_conn_set_slow(r->client->conn, got < DROP_BYTES);
 		return FLOW_END;
+	}
 	*why = OUTCOME_LOCAL;
 	if (got == NET_AGAIN)
 		return in->readable ? FLOW_FAILED : FLOW_WAIT;

@@ -13,11 +13,15 @@
 #include <string.h>
 
 #include "exchange/exchange_priv.h"
+#include "serve/read_budget_priv.h"
 
 enum {
 	STREAM_WINDOW = 65535,
 	WRITE_BYTES = 65536, /* of frames at once */
-	READS_A_TURN = 4,
+	TURN_US = 1000,      /* of reading, and of what it makes run */
+	LEAST_BYTES = 512,
+	DEAR_BYTES =
+		1024, /* who has no more than that in TURN_US comes after the others */
 	GOAWAY_MS = 1000, /* for what is on its way when the first GOAWAY leaves */
 };
 
@@ -29,6 +33,7 @@ struct streams {
 	struct link exchanges, ready;
 	struct tally tally;
 	unsigned goaways;
+	struct read_budget read;
 	bool broken; /* nothing that comes is read any more */
 	bool stuck;  /* the timer runs since what is left to be sent is not taken */
 };
@@ -277,21 +282,24 @@ void streams_receive(struct client *c, struct span bytes)
 
 static void read_frames(struct client *c)
 {
+	struct read_budget *budget = &c->streams->read;
 	char *in = c->thread->received;
-	ssize_t got = RECEIVED_BYTES;
+	ssize_t got;
 
-	for (int n = 0; n < READS_A_TURN && got == RECEIVED_BYTES; n++) {
+	read_budget_begin(budget);
+	do {
 		if (c->streams->broken)
 			return;
-		got = net_read(c->conn, in, RECEIVED_BYTES);
+		got = net_read(c->conn, in, budget->ask);
 		if (got == NET_AGAIN)
-			return;
+			break;
 		if (got <= 0) {
 			lost(c);
 			return;
 		}
 		streams_receive(c, (struct span){ .p = in, .n = (size_t)got });
-	}
+	} while (read_budget_goes_on(budget, (size_t)got));
+	net_conn_set_slow(c->conn, read_budget_is_dear(budget));
 }
 
 /* Without an exchange nobody else watches over the connection: it is idle, or its client
@@ -405,6 +413,7 @@ bool streams_begin(struct client *c)
 		return false;
 	}
 	s->client = c;
+	read_budget_init(&s->read);
 	list_init(&s->exchanges);
 	list_init(&s->ready);
 	net_task_init(&s->flush, t->loop, on_flush, s);

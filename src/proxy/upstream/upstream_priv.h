@@ -5,6 +5,7 @@
 #define SLUICE_UPSTREAM_PRIV_H
 
 #include "exchange/exchange_priv.h"
+#include "serve/read_budget_priv.h"
 
 enum { UPSTREAM_STREAMS_MAX = 1024 }; /* of one session, whatever its server allows */
 
@@ -18,6 +19,7 @@ struct upstream_session {
 	struct h2 *h2;          /* NULL: not connected yet */
 	struct net_timer timer; /* connecting, idle */
 	struct net_task task;
+	struct read_budget read;
 	struct buf out;
 	struct link unsent; /* exchanges of which no byte has left */
 	struct link users;  /* all others */

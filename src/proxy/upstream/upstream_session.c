@@ -21,7 +21,6 @@ enum {
 	CONNECTION_WINDOW = 1 << 26,
 	WRITE_BYTES = 65536, /* of frames at once */
 	WRITES_A_TURN = 8,   /* then the other connections have their turn */
-	READS_A_TURN = 8,
 };
 
 static_assert(CONNECTION_WINDOW >= UPSTREAM_STREAMS_MAX * STREAM_WINDOW, "see there");
@@ -88,12 +87,13 @@ static void lost(struct upstream_session *s)
 static void receive(struct upstream_session *s)
 {
 	char *in = s->thread->received;
-	ssize_t got = RECEIVED_BYTES;
+	ssize_t got;
 
-	for (int n = 0; n < READS_A_TURN && got == RECEIVED_BYTES; n++) {
-		got = net_read(s->conn, in, RECEIVED_BYTES);
+	read_budget_begin(&s->read);
+	do {
+		got = net_read(s->conn, in, s->read.ask);
 		if (got == NET_AGAIN)
-			return;
+			break;
 		if (got <= 0) {
 			net_conn_want_read(s->conn, false);
 			lost(s);
@@ -106,7 +106,8 @@ static void receive(struct upstream_session *s)
 			return;
 		}
 		s->heard = h2_peer_is_known(s->h2);
-	}
+	} while (read_budget_goes_on(&s->read, (size_t)got));
+	net_conn_set_slow(s->conn, read_budget_is_dear(&s->read));
 }
 
 /* The first bytes of these are on their way; whether they were read, nobody knows. */
@@ -272,6 +273,7 @@ bool upstream_session_open(struct exchange *r)
 		return false;
 	}
 	s->thread = r->thread;
+	read_budget_init(&s->read);
 	s->server = r->server;
 	s->manner = pool_manner(r->pool);
 	list_init(&s->unsent);
