@@ -123,6 +123,13 @@ static void refuse_outdated(struct control *c, struct track *t,
 	refuse(c, t, q, why, out);
 }
 
+/* Before the latch, so that no tunnel is asked politely first. */
+static void set_hard(struct track *t, bool hard)
+{
+	t->m.hard = hard;
+	migration_set_hard(t->live, hard);
+}
+
 static void command_one(struct control *c, struct track *t,
 	const struct admin_request *q, struct admin_reply *out)
 {
@@ -142,6 +149,10 @@ static void command_one(struct control *c, struct track *t,
 	}
 	if (change.changed)
 		t->m.plan = plan;
+	if (change.changed && q->command == COMMAND_RESUME) {
+		set_hard(t, false);
+		roles_forgive(c, &t->m.roles.side[SIDE_NEW]);
+	}
 	obey(c, t, q, &change, out);
 }
 
@@ -205,16 +216,14 @@ static void command_all(
 	live_cutback_all(c->live);
 	cutback_all(c, or_empty(q->actor), reason);
 	out->outcome = ADMIN_DONE;
-	(void)snprintf(out->text, sizeof(out->text),
-		"all %zu migrations are cut back to legacy%s", c->n_tracks,
-		hard_text(q));
-}
-
-/* Before the latch, so that no tunnel is asked politely first; resume ends both. */
-static void set_hard(struct track *t, const struct admin_request *q)
-{
-	if (q->hard || q->command == COMMAND_RESUME)
-		migration_set_hard(t->live, q->hard);
+	if (c->n_tracks == 1)
+		(void)snprintf(out->text, sizeof(out->text),
+			"the only migration, %s, is cut back to legacy%s",
+			track_name(c->tracks[0]), hard_text(q));
+	else
+		(void)snprintf(out->text, sizeof(out->text),
+			"all %zu migrations are cut back to legacy%s", c->n_tracks,
+			hard_text(q));
 }
 
 void command(void *arg, const struct admin_request *q, struct admin_reply *out)
@@ -223,15 +232,16 @@ void command(void *arg, const struct admin_request *q, struct admin_reply *out)
 
 	*out = (struct admin_reply){ .outcome = ADMIN_DONE };
 	if (!q->migration) {
-		for (size_t i = 0; i < c->n_tracks; i++)
-			set_hard(c->tracks[i], q);
+		for (size_t i = 0; i < c->n_tracks && q->hard; i++)
+			set_hard(c->tracks[i], true);
 		command_all(c, q, out);
 		return;
 	}
 	struct track *t = track_find(c, q->migration);
 
 	if (t) {
-		set_hard(t, q);
+		if (q->hard)
+			set_hard(t, true);
 		command_one(c, t, q, out);
 		return;
 	}

@@ -203,6 +203,25 @@ bool track_begins_run(const struct track *t, enum shift_command command);
 void track_new_step(struct track *t);
 void track_publish_pivot(struct track *t); /* p95_ratio's two thresholds */
 
+/* --- roles.c: who legacy and new are ------------------------------------- */
+
+/* Whether config may hold: -1 with problems where it makes others of the pools that a
+ * latch or a plan under way speaks of. */
+int roles_check_reload(const struct control *c, const struct config *config,
+	struct config_problems *problems);
+/* After a reload: others begin at 0 and idle, by a decision of its own. */
+void roles_follow(struct control *c, struct track *t);
+/* At a start; NULL, or out: what became of m, and why. */
+const char *roles_at_start(struct memory *m, const struct roles *now,
+	const struct config_migration *config, char out[static REASON_SIZE]);
+/* The name of a migration whose latch speaks against pool, also of a former one; more:
+ * tracks that are not c's yet. NULL: none. */
+const char *roles_condemned_by(const struct control *c, struct track *const *more,
+	size_t n_more, const struct role *pool);
+
+/* A person says that pool is well: latches of former migrations speak of it no more. */
+void roles_forgive(struct control *c, const struct role *pool);
+
 /* --- window.c ------------------------------------------------------------ */
 
 /* Each second; true once every ten seconds, when the view is of those and not empty. */

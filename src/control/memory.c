@@ -57,6 +57,8 @@ struct json *memory_json(const struct memory *m)
 	json_put_int(j, "file_ppm", m->file_ppm);
 	json_put_bool(j, "plan_seen", m->plan_seen);
 	json_put_int(j, "run", m->run);
+	json_put_bool(j, "hard", m->hard);
+	json_put(j, "pools", roles_json(&m->roles));
 	return j;
 }
 
@@ -141,7 +143,11 @@ static bool read_state(struct shift_state *s, const struct json *j)
 
 int memory_read(struct memory *m, const struct json *j, struct err *err)
 {
-	struct memory r = { .plan_seen = json_bool(j, "plan_seen", true) };
+	struct memory r = {
+		.plan_seen = json_bool(j, "plan_seen", true),
+		.hard = json_bool(j, "hard", false),
+		.roles = roles_read(json_get(j, "pools")),
+	};
 	uint32_t version;
 
 	if (!take(&version, j, "version", VERSION) || version != VERSION)

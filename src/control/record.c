@@ -42,6 +42,8 @@ static const struct {
 	{ "withdrawn", "rise withdrawn", LOG_WARN },
 	{ "refused", "wish refused", LOG_WARN },
 	{ "lost", "state lost", LOG_ERROR },
+	{ "roles", "legacy and new are other pools", LOG_WARN },
+	{ "condemned", "starts latched", LOG_WARN },
 	{ "start_up", "state found", LOG_INFO },
 };
 

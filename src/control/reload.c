@@ -117,7 +117,8 @@ static int attempt(struct control *c, struct loaded *l)
 
 	const struct config *config = snapshot_config(l->snapshot);
 
-	if (config_check_reload(c->config, config, &l->problems) != 0)
+	if (config_check_reload(c->config, config, &l->problems) != 0 ||
+		roles_check_reload(c, config, &l->problems) != 0)
 		return -1;
 	config_diff(c->config, config, &changes);
 	if (publish(c, l->snapshot, &err) != 0) {

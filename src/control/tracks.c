@@ -194,28 +194,103 @@ static void tell_origin(struct control *c, struct track *t, enum memory_origin o
 		(void)record(c, t, &a, &before, &t->m);
 }
 
-static struct track *begin(struct control *c, size_t i)
+/* A latch speaks of the pool that it was made for, whatever the migration is called. */
+static bool begin_condemned(struct control *c, struct track *t,
+	struct track *const *more, size_t n_more, char reason[static REASON_SIZE])
+{
+	const char *by =
+		roles_condemned_by(c, more, n_more, &t->m.roles.side[SIDE_NEW]);
+
+	if (!by)
+		return false;
+	t->m.state = (struct shift_state){ .phase = SHIFT_CUTBACK };
+	t->m.generation++;
+	(void)snprintf(reason, REASON_SIZE,
+		"starts latched: migration \"%s\" was cut back or reverted from pool "
+		"\"%s\", and that has not been resumed",
+		by, t->m.roles.side[SIDE_NEW].name);
+	return true;
+}
+
+static void tell_begun(struct control *c, struct track *t, const char *action,
+	const char *reason, const struct before *was)
+{
+	(void)record(c, t,
+		&(struct act){
+			.action = action,
+			.actor = "start",
+			.reason = reason,
+			.next = t->m.state,
+		},
+		was, &t->m);
+}
+
+/* now: the n_now tracks that this configuration has already. */
+static struct track *begin(
+	struct control *c, size_t i, struct track *const *now, size_t n_now)
 {
 	struct track *t = mem_zero(sizeof(*t));
+	char reason[REASON_SIZE];
 
 	look_at(c, t, i);
 	const struct live_value was = live_load(t->word);
+	const struct roles roles = roles_of(c->config, t->config);
 	enum memory_origin origin = remember(c, t);
+	const struct before kept = { .m = t->m, .ppm = track_new_ppm(t) };
+	bool others = roles_at_start(&t->m, &roles, t->config, reason) != NULL;
+	bool condemned =
+		origin == ORIGIN_FIRST && begin_condemned(c, t, now, n_now, reason);
 
 	live_store(t->word, memory_live(&t->m));
 	migration_set_passed_ppm(t->live, t->m.state.passed_ppm);
+	migration_set_hard(t->live, t->m.hard);
 	begin_guards(c, t);
 	tell_origin(c, t, origin, was);
+	if (others || condemned)
+		tell_begun(c, t, others ? "roles" : "condemned", reason, &kept);
 	return t;
+}
+
+/* Under its old name a pool may be another one: a deployment gave it other servers. */
+static bool has_server(const struct config_pool *p, const char *address)
+{
+	for (size_t i = 0; i < p->n_servers; i++) {
+		if (strcmp(p->servers[i].address.text, address) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_only_other_servers(
+	const struct pool *was, const struct config_pool *now)
+{
+	for (size_t i = 0; i < now->n_servers; i++) {
+		if (has_server(pool_config(was), now->servers[i].address.text))
+			return false;
+	}
+	return true;
+}
+
+static bool are_replaced(const struct control *c, const struct track *t, size_t i)
+{
+	const struct config_migration *m = &c->config->migrations[i];
+
+	return has_only_other_servers(
+		       t->pool[SIDE_LEGACY], &c->config->pools[m->legacy]) ||
+	       has_only_other_servers(t->pool[SIDE_NEW], &c->config->pools[m->new_]);
 }
 
 static void follow(struct control *c, struct track *t, size_t i)
 {
 	const struct shift_plan plan = memory_file_plan(&c->config->migrations[i]);
+	const bool replaced = are_replaced(c, t, i);
 
 	look_at(c, t, i);
 	follow_guards(c, t);
 	t->plan_pending = memory_adopt_plan(&t->m, &plan);
+	if (replaced)
+		track_new_run(t);
+	roles_follow(c, t);
 }
 
 static void end(struct track *t)
@@ -262,7 +337,7 @@ void tracks_follow(struct control *c)
 		if (t)
 			follow(c, t, i);
 		else
-			t = begin(c, i);
+			t = begin(c, i, now, i);
 		now[i] = t;
 	}
 	shelve_unseen(c, old, n_old);

@@ -7,17 +7,20 @@ import settings
 from waiting import wait_for
 
 PLACES = 1024
+OF_ITS_OWN = {"old-7": {"new": "bad"}}
 
 
 def named(prefix, n):
-    return {f"{prefix}-{i}": settings.migration(10) for i in range(n)}
+    """Of them old-7 leads to a pool of its own, which its latch will speak against."""
+    return {f"{prefix}-{i}": {**settings.migration(10), **OF_ITS_OWN.get(f"{prefix}-{i}", {})}
+            for i in range(n)}
 
 
 @pytest.fixture
 def crowded(origins, sluice):
     """A sluice whose 1,000 former migrations have left, one of them cut back."""
-    servers = origins(legacy=1, new=1)
-    instance = sluice({"legacy": servers["legacy"], "new": servers["new"]},
+    servers = origins(legacy=1, new=1, bad=1)
+    instance = sluice({name: servers[name] for name in ("legacy", "new", "bad")},
                       named("old", PLACES - 24)).start()
     instance.ctl("cutback", "old-7")
     leave(instance, named("last", 1))
@@ -51,7 +54,7 @@ def test_former_names_make_room_and_a_latch_stays(crowded):
 
 def test_a_restart_with_new_names_starts(crowded):
     assert crowded.terminate() == 0
-    crowded.config["migrations"] = {**named("new", 100), "old-7": settings.migration(10)}
+    crowded.config["migrations"] = {**named("new", 100), "old-7": named("old", 8)["old-7"]}
     crowded.config["routes"] = [{"host": "*", "path": "/", "migration": "new-0"}]
 
     crowded.start()

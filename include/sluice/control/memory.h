@@ -14,6 +14,7 @@
 #include "sluice/base/err.h"
 #include "sluice/base/mem.h"
 #include "sluice/config.h"
+#include "sluice/control/roles.h"
 #include "sluice/live.h"
 #include "sluice/shift.h"
 
@@ -25,6 +26,8 @@ struct memory {
 	uint32_t file_ppm;      /* of the file as last loaded (S1) */
 	bool plan_seen;         /* autostart has had its one chance (S42) */
 	uint32_t run;
+	struct roles roles;  /* of whom all this is known */
+	bool hard;           /* a cutback closed what was open to new */
 	uint64_t generation; /* beside the JSON, not in it */
 };
 
