@@ -43,11 +43,21 @@ static const char *health_text(enum server_health h)
 	return "unknown";
 }
 
+/* Where a name leads just now: there requests go, and checks. */
+static void put_place(struct json *j, const struct server *s)
+{
+	char place[SERVER_PLACE_SIZE];
+
+	if (server_place_text(s, place))
+		json_put_text(j, "resolved", place);
+}
+
 static struct json *server_json(const struct server *s)
 {
 	struct json *j = json_new_object();
 
 	json_put_text(j, "address", server_address(s));
+	put_place(j, s);
 	json_put_text(j, "health", health_text(server_health(s)));
 	json_put_text(j, "reason", server_health_reason(s));
 	json_put_bool(j, "ejected", server_is_ejected(s));

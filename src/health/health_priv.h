@@ -38,6 +38,10 @@ struct probe_address {
 	socklen_t len;
 };
 
+/* The largest head that limits.header_bytes can allow: what requests get through is no
+ * failed check. */
+enum { PROBE_HEAD_MAX = 64 * 1024 };
+
 /* The bytes of one HTTP check; there only while one is under way. */
 struct probe_http {
 	size_t request_n, sent, got;
@@ -45,7 +49,7 @@ struct probe_http {
 	struct h1_parser parser;
 	struct http_head head;
 	struct http_field fields[HTTP_MAX_FIELDS];
-	char bytes[16 * 1024];
+	char bytes[PROBE_HEAD_MAX];
 };
 
 /* Bytes of a service's name; and of the message that asks for it. */

@@ -20,7 +20,7 @@ enum {
 };
 
 static const struct h2_limits limits = {
-	.header_bytes = 16384,
+	.header_bytes = PROBE_HEAD_MAX,
 	.field_count = HTTP_MAX_FIELDS,
 	.stream_window = WINDOW,
 	.connection_window = WINDOW,

@@ -76,6 +76,7 @@ struct server {
 	struct link link; /* in the registry's list */
 
 	_Atomic int health; /* enum server_health */
+	bool is_named;      /* by a name, whose address may change */
 	_Atomic bool ejected, retired;
 	_Atomic uint64_t manner; /* of the pool that was committed last */
 	_Atomic uint32_t fails_in_row;

@@ -7,6 +7,8 @@
 #include "sluice/pool/server.h"
 
 #include <assert.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,7 @@ struct server *server_new(
 		list_init(&s->cell[i].sessions.all);
 		list_init(&s->cell[i].sessions.waiting);
 	}
+	s->is_named = !c->address.numeric;
 	if (c->address.numeric)
 		server_set_sockaddr(s, &c->address.sa.any, c->address.sa_len);
 	s->since_us = clock_wall_us();
@@ -79,12 +82,43 @@ bool server_sockaddr(
 	return *len > 0;
 }
 
+bool server_is_at(const struct server *s, const struct sockaddr *sa, socklen_t len)
+{
+	struct sockaddr_storage now;
+	socklen_t now_len;
+
+	return server_sockaddr(s, &now, &now_len) && now_len == len &&
+	       memcmp(&now, sa, len) == 0;
+}
+
+bool server_place_text(const struct server *s, char out[static SERVER_PLACE_SIZE])
+{
+	struct sockaddr_storage sa;
+	socklen_t len;
+	char host[INET6_ADDRSTRLEN], port[8];
+
+	if (!s->is_named || !server_sockaddr(s, &sa, &len) ||
+		getnameinfo((struct sockaddr *)&sa, len, host, sizeof(host), port,
+			sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return false;
+	(void)snprintf(out, SERVER_PLACE_SIZE,
+		sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	return true;
+}
+
+uint32_t server_place(const struct server *s)
+{
+	return atomic_load_explicit(&s->where_seq, memory_order_acquire);
+}
+
 void server_set_sockaddr(struct server *s, const struct sockaddr *sa, socklen_t len)
 {
 	uint64_t words[ADDRESS_WORDS] = { 0 };
 	uint32_t seq = atomic_load_explicit(&s->where_seq, memory_order_relaxed);
 
 	assert(len <= sizeof(struct sockaddr_storage));
+	if (server_is_at(s, sa, len))
+		return;
 	memcpy(words, sa, len);
 	atomic_store_explicit(&s->where_seq, seq + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);

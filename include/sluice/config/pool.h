@@ -53,6 +53,7 @@ struct config_pool {
 	enum config_balance balance;
 	enum config_protocol protocol;
 	enum config_proxy_header proxy_header; /* not off: HTTP/1.1, keepalive is 0 */
+	uint32_t keepalive_age_ms, keepalive_requests; /* of each; 0: no bound */
 	uint32_t keepalive;    /* idle connections per server and data thread */
 	uint32_t max_requests; /* at once, over all servers and threads; 0: no bound */
 	uint32_t max_pending;  /* that wait, over all threads; 0: limits.pending only */

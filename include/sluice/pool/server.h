@@ -76,9 +76,12 @@ void server_sum(const struct server *s, struct server_counts *out);
 
 /* The bytes that a kept connection needs in net_conn_user. */
 size_t server_idle_bytes(void);
-/* How long how many are kept, and for whom: pool_manner of the pool they were made for. */
+/* How long how many are kept, and for whom: pool_manner of the pool they were made for.
+ * age_ms, requests: of one connection, a tenth less for some, so that those which began
+ * together do not end together; 0: no bound. */
 struct server_keeping {
 	uint32_t max, idle_ms;
+	uint32_t age_ms, requests;
 	uint64_t manner;
 };
 /* The connection used last, if it was made in this manner, or NULL. */
@@ -86,9 +89,9 @@ struct net_conn *server_take_idle(struct server *s, unsigned thread, uint64_t ma
 /* Closes, from the one used last on, those whose server has closed them in this turn, which
  * nobody has been told of yet. A system call: for what may not be sent twice. */
 void server_drop_closed(struct server *s, unsigned thread);
-/* Takes *c over (NULL then), or closes it when the server left the configuration or has
- * another manner now, or far more than max are kept; those above max are for a second
- * only. It is closed when the peer closes it, sends anything, or idle_ms pass. */
+/* Takes *c over (NULL then), or closes it when the server left the configuration, has
+ * another manner or another address now, when the connection is old or has had its
+ * requests, or when far more than max are kept; those above max are for a second only. It is closed when the peer closes it, sends anything, or idle_ms pass. */
 void server_take_back(struct server *s, unsigned thread, struct net_conn **c,
 	const struct server_keeping *k);
 /* Counts a connection opened for an attempt. */
@@ -96,6 +99,13 @@ void server_note_connect(struct server *s, unsigned thread);
 /* Closes what this thread keeps to servers that left the configuration, or that was made
  * in another manner than theirs is now (all: to every server). */
 void server_close_idle(struct server *s, unsigned thread, bool all);
+/* Changes whenever the address does: a connection is for the place it was made at. */
+uint32_t server_place(const struct server *s); /* any thread */
+enum { SERVER_PLACE_SIZE = 64 };
+/* The address that a name leads to, as 192.0.2.1:80; false: it is no name, or none is
+ * known. Control. */
+bool server_place_text(const struct server *s, char out[static SERVER_PLACE_SIZE]);
+bool server_is_at(const struct server *s, const struct sockaddr *sa, socklen_t len);
 bool server_is_retired(const struct server *s); /* any thread: left the configuration */
 uint64_t server_manner(const struct server *s); /* any thread: of the newest pool */
 

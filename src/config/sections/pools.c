@@ -219,6 +219,23 @@ static const struct key pool_keys[] = {
 			"is sent, whatever stands here",
 	},
 	{
+		.name = "keepalive_age",
+		.kind = &kind_duration,
+		AT(config_pool, keepalive_age_ms),
+		.preset = HOUR,
+		.high = 7 * 24 * HOUR,
+		.help = "greatest age of a connection to a server, a tenth less for "
+			"some; older ones end with their request; 0 = no bound",
+	},
+	{
+		.name = "keepalive_requests",
+		.kind = &kind_integer,
+		AT(config_pool, keepalive_requests),
+		.high = 1000000000,
+		.help = "most requests over one connection to a server, a tenth less "
+			"for some; 0 = no bound",
+	},
+	{
 		.name = "max_requests",
 		.kind = &kind_integer,
 		AT(config_pool, max_requests),

@@ -258,6 +258,8 @@ struct server_keeping upstream_keeping(const struct exchange *r)
 	return (struct server_keeping){
 		.max = pool_config(r->pool)->keepalive,
 		.idle_ms = r->use->snapshot->config->timeouts.upstream_idle_ms,
+		.age_ms = pool_config(r->pool)->keepalive_age_ms,
+		.requests = pool_config(r->pool)->keepalive_requests,
 		.manner = pool_manner(r->pool),
 	};
 }

@@ -14,7 +14,10 @@ struct upstream_session {
 	struct link of_thread; /* among the thread's */
 	struct thread *thread;
 	struct server *server;
-	uint64_t manner; /* in which it was made */
+	uint64_t manner;   /* in which it was made */
+	uint32_t place;    /* of its server, where it leads */
+	uint32_t requests; /* that it has had */
+	uint64_t begun_ns;
 	struct net_conn *conn;
 	struct h2 *h2;          /* NULL: not connected yet */
 	struct net_timer timer; /* connecting, idle */

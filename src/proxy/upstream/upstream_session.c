@@ -1,11 +1,11 @@
 /*
  * A connection in HTTP/2 to a server, which the requests of one thread share.
  *
- * It is used until its server says goodbye (GOAWAY), until it was idle for too long, or
- * until its server has left the configuration or is spoken to in another manner (a reload
- * changed its TLS); then it ends with its last request. What
- * the requests of a turn have to say leaves together at the end of the turn, and only
- * there a session is freed.
+ * It is used until its server says goodbye (GOAWAY), until it was idle for too long, is
+ * too old or has had its requests, or until its server has left the configuration, has
+ * another address or is spoken to in another manner (a reload changed its TLS); then it
+ * ends with its last request. What the requests of a turn have to say leaves together at
+ * the end of the turn, and only there a session is freed.
  *
  * It fails by not being opened: those that wait fail, if there is no other one. It fails
  * by its connection, or by a frame that no server may send: all its requests fail.
@@ -42,7 +42,8 @@ static void end(struct upstream_session *s)
 static bool is_unwanted(const struct upstream_session *s)
 {
 	return s->leaving || s->thread->draining || server_is_retired(s->server) ||
-	       s->manner != server_manner(s->server);
+	       s->manner != server_manner(s->server) ||
+	       s->place != server_place(s->server);
 }
 
 void upstream_session_rest(struct upstream_session *s)
@@ -267,6 +268,8 @@ bool upstream_session_open(struct exchange *r)
 
 	if (s == NULL)
 		return false;
+	s->place = server_place(r->server);
+	s->begun_ns = net_loop_now_ns(r->thread->loop);
 	s->conn = upstream_dial(r, owner);
 	if (s->conn == NULL) {
 		free(s);

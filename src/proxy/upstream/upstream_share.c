@@ -5,6 +5,8 @@
  * waits, and one more connection is begun unless those on their way will do. Before its
  * server has said how many requests it takes at once, a new connection gets one.
  */
+#include "sluice/base/units.h"
+
 #include "tunnel/tunnel_priv.h"
 #include "upstream/upstream_priv.h"
 
@@ -16,7 +18,8 @@ enum {
 /* What asks, and where: only what was made in its pool's manner is for it. */
 static bool suits(const struct upstream_session *s, const struct exchange *r)
 {
-	return !s->leaving && s->manner == pool_manner(r->pool);
+	return !s->leaving && s->manner == pool_manner(r->pool) &&
+	       s->place == server_place(s->server);
 }
 
 /* How many more it takes. A tunnel may be asked for when its server has said so. */
@@ -92,14 +95,35 @@ static bool reach(const struct server_sessions *place, struct exchange *r)
 	return upstream_session_open(r) || count(place, r, false) > 0;
 }
 
+/* Of what is set, 90 to 100 %: sessions that began together do not end together. */
+static uint64_t share_of(const struct upstream_session *s, uint64_t whole)
+{
+	return whole - whole / 10 * ((uintptr_t)s / 64 % 16) / 16;
+}
+
+/* This request is its last one. */
+static bool is_used_up(const struct upstream_session *s, const struct config_pool *c)
+{
+	uint64_t age_ns = net_loop_now_ns(s->thread->loop) - s->begun_ns;
+
+	return (c->keepalive_requests != 0 &&
+		       s->requests >= share_of(s, c->keepalive_requests)) ||
+	       (c->keepalive_age_ms != 0 &&
+		       age_ns >=
+			       share_of(s, (uint64_t)c->keepalive_age_ms * NS_PER_MS));
+}
+
 static void join(struct upstream_session *s, struct exchange *r)
 {
+	s->requests++;
 	net_timer_stop(&s->timer);
 	list_remove(&r->h2.link);
 	list_push(&s->unsent, &r->h2.link);
 	s->n_users++;
 	r->h2.session = s;
 	r->upstream_ready = true;
+	if (is_used_up(s, pool_config(r->pool)))
+		upstream_session_leave(s);
 }
 
 bool upstream_join(struct exchange *r)

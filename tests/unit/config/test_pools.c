@@ -60,6 +60,9 @@ static struct slip slips[] = {
 		"max_requests: expected 0..1000000, got 1000001" },
 	{ SERVER "max_pending = -1;", "max_pending: expected 0..1000000, got -1" },
 	{ SERVER "max_pendign = 1;", "the nearest known one is \"max_pending\"" },
+	{ SERVER "keepalive_age = \"8d\";", "keepalive_age: expected" },
+	{ SERVER "keepalive_requests = -1;",
+		"keepalive_requests: expected 0..1000000000, got -1" },
 	{ SERVER "keepalive = 10001;", "keepalive: expected 0..10000, got 10001" },
 	{ SERVER "health = true;", "health: expected a group { }, got true" },
 	{ SERVER "health = { type = \"gprc\"; };",
@@ -135,6 +138,8 @@ Test(pools, a_pool_has_the_documented_defaults)
 	cr_expect_eq(p->protocol, CONFIG_HTTP1);
 	cr_expect_eq(p->proxy_header, CONFIG_PROXY_OFF);
 	cr_expect_eq(p->keepalive, 32);
+	cr_expect_eq(p->keepalive_age_ms, 3600000);
+	cr_expect_eq(p->keepalive_requests, 0);
 	cr_expect_eq(p->max_requests, 0);
 	cr_expect_eq(p->max_pending, 0);
 	cr_expect_eq(p->eject_failures, 3);

@@ -39,6 +39,26 @@ Test(health, one_good_answer_makes_an_unknown_server_up)
 	cr_assert_str_eq(last_why, "status 200");
 }
 
+/* limits.header_bytes allows as much by default. */
+static char large_head[31 * 1024];
+
+Test(health, an_answer_with_a_large_head_is_an_answer)
+{
+	size_t n = (size_t)snprintf(
+		large_head, sizeof(large_head), "HTTP/1.1 200 OK\r\nX-Large: ");
+
+	memset(large_head + n, 'x', sizeof(large_head) - n - 40);
+	(void)snprintf(large_head + sizeof(large_head) - 40, 40,
+		"\r\nContent-Length: 0\r\n\r\n");
+	open_origin(&origins[0], large_head);
+	add_server(origins[0].port);
+	update();
+
+	cr_assert(wait_until(is_settled));
+
+	cr_expect(first_is_up());
+}
+
 Test(health, the_request_names_the_host_and_is_the_last_on_its_connection)
 {
 	char host[64];
