@@ -115,6 +115,9 @@ static const struct {
 	[STAT_UPSTREAM_REUSES] = { "upstream_reuses",
 		"Attempts that used a kept upstream connection.", 0 },
 	[STAT_RETRIES] = { "retries", "Attempts after the first one of a request.", 0 },
+	[STAT_UNPROCESSED] = { "unprocessed",
+		"Requests that a server refused before it looked at them, asked again.",
+		0 },
 };
 
 struct stats *stats_new(unsigned threads)

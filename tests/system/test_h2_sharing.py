@@ -68,3 +68,42 @@ def test_one_connection_has_at_most_1024_requests(certs):
 
         assert 512 < origin.most_streams <= 1_024
     origin.stop()
+
+
+def refusing(server, n):
+    """n requests are refused, whose servers say that they have not looked at them."""
+    for _ in range(n):
+        server.up.send(f.rst_stream(server.next_request(), f.REFUSED_STREAM))
+
+
+def test_what_a_server_has_not_looked_at_is_asked_again_and_was_no_attempt(certs):
+    origin = Origin()
+    once = pool(origin, retry={"attempts": 1})
+    with h2_scene.running(certs, {"legacy": once}) as sluice, \
+            h2_scene.client(sluice) as client:
+        stream = client.get("/")
+        server = ByHand(origin.accept())
+        server.up.send(f.settings((f.MAX_CONCURRENT_STREAMS, 100)))
+        refusing(server, 3)
+
+        server.answer(server.next_request())
+
+        assert stream.response().status == 200
+        metrics = sluice.metrics()
+        assert metrics["sluice_unprocessed_total"] == 3
+        assert metrics["sluice_retries_total"] == 0
+    origin.stop()
+
+
+def test_a_server_that_refuses_without_end_is_asked_for_a_bounded_time(certs):
+    origin = Origin()
+    with h2_scene.running(certs, {"legacy": pool(origin, retry={"attempts": 1})},
+                          timeouts={"connect": "5s"}) as sluice, \
+            h2_scene.client(sluice) as client:
+        stream = client.get("/")
+        server = ByHand(origin.accept())
+        server.up.send(f.settings((f.MAX_CONCURRENT_STREAMS, 100)))
+        refusing(server, 65)
+
+        assert stream.response().status == 502
+    origin.stop()

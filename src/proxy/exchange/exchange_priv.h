@@ -216,6 +216,8 @@ struct exchange {
 	bool held_too_much; /* more of the body went up than is kept for another attempt
 			     */
 	unsigned tries, tries_of_new; /* all; those before a rescue */
+	bool unprocessed;             /* so its server says, and all of it is here */
+	uint8_t n_unprocessed;
 	const struct server *tried[4];
 	unsigned n_tried;
 	struct attempt attempt;

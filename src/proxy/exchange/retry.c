@@ -5,7 +5,12 @@
  * legacy. Both need that the client saw nothing and that the upstream either got
  * nothing or may get it twice.
  */
+#include "sluice/base/units.h"
+
 #include "exchange/exchange_priv.h"
+
+/* A server that refuses without end is not asked without end. */
+enum { UNPROCESSED_MAX = 64 };
 
 bool retry_is_allowed(const struct retry_facts *f)
 {
@@ -150,10 +155,35 @@ static enum verdict again_fresh(struct exchange *r)
 	return again(r);
 }
 
+/* Its server says that it has not begun with it: it was refused, or came behind the last
+ * one that a GOAWAY still takes (RFC 9113, 6.8 and 8.7). So that was no attempt, S45 (never
+ * processed), as long as a connection may take to be made. */
+static bool was_not_processed(const struct exchange *r)
+{
+	uint64_t age_ns = net_loop_now_ns(r->thread->loop) - r->ready_ns;
+	uint32_t most_ms = thread_config(r->thread)->timeouts.connect_ms;
+
+	return r->unprocessed && r->to_client == HALF_HEAD && r->interims == 0 &&
+	       r->n_unprocessed < UNPROCESSED_MAX &&
+	       age_ns < (uint64_t)most_ms * NS_PER_MS;
+}
+
+static enum verdict again_unprocessed(struct exchange *r)
+{
+	thread_count(r->thread, STAT_UNPROCESSED, 1);
+	attempt_end(r, OUTCOME_LOCAL);
+	r->unprocessed = false;
+	r->n_unprocessed++;
+	r->tries--;
+	return again(r);
+}
+
 enum verdict attempt_failed(struct exchange *r, enum outcome why)
 {
 	struct retry_facts f = facts_of(r, why);
 
+	if (was_not_processed(r))
+		return again_unprocessed(r);
 	if (was_stale(r, why))
 		return again_fresh(r);
 	attempt_end(r, why);

@@ -327,6 +327,7 @@ static void refused(struct exchange *r)
 {
 	r->reused = r->h2.session->leaving && !r->fresh;
 	r->upstream_sent = !r->up.keep;
+	r->unprocessed = r->up.keep;
 }
 
 static void on_reset(void *owner, uint32_t code)
