@@ -46,6 +46,7 @@ struct config_limits { /* 0: none, where that is allowed */
 struct config_headers { /* what sluice says of itself in messages */
 	char *via;      /* a pseudonym, a token; "": no Via */
 	bool forwarded; /* RFC 7239 beside X-Forwarded-* */
+	char *strip;    /* names of fields, words */
 };
 
 enum config_on_outage {

@@ -7,9 +7,9 @@
 
 #include "http_priv.h"
 
-enum { SLOTS = 64, NAME_MAX = 19, CASE_BIT = 0x20 };
+enum { SLOTS = 128, NAME_MAX = 19, CASE_BIT = 0x20 };
 
-#define SLOT(n, first) (((n)*15 + (size_t)(first)) % SLOTS)
+#define SLOT(n, first) (((size_t)(first)*5 + (n)) % SLOTS)
 #define ROW(text, name)                                               \
 	{                                                             \
 		.n = sizeof(text) - 1, .id = (name), .lower = "" text \
@@ -44,6 +44,7 @@ static const struct {
 	NAME('c', "content-type", HTTP_N_CONTENT_TYPE),
 	NAME('c', "cookie", HTTP_N_COOKIE),
 	NAME('f', "forwarded", HTTP_N_FORWARDED),
+	NAME('d', "date", HTTP_N_DATE),
 	NAME('p', "proxy", HTTP_N_PROXY),
 };
 

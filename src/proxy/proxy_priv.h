@@ -13,6 +13,7 @@
 
 #include "sluice/base/list.h"
 #include "sluice/base/mem.h"
+#include "sluice/http/name_set.h"
 #include "sluice/net/conn.h"
 #include "sluice/net/loop.h"
 #include "sluice/net/tls.h"
@@ -55,6 +56,7 @@ struct snapshot {
 	struct registry *registry;
 	struct config *config;
 	struct routes *routes;
+	struct http_name_set *strip;
 	struct pool **pool;
 	struct migration **migration;
 	size_t n_pools, n_migrations, n_listeners;
@@ -109,6 +111,10 @@ struct thread {
 	struct h2_shared *h2;
 	char *received;                /* RECEIVED_BYTES for frames that just came */
 	uint64_t id_seed[2], id_count; /* request ids */
+	struct date {
+		uint64_t at_s;
+		char text[30]; /* "Tue, 15 Nov 1994 08:12:31 GMT" */
+	} date;
 	bool draining;
 	_Atomic bool drained;
 };

@@ -1,6 +1,9 @@
 """What concerns one hop stays on it, what says who is asking is sluice's to say, and no
 client can take away or forge what an origin relies on."""
 
+import email.utils
+import time
+
 import pytest
 
 from scripted import OK, Origin, added, pool, running
@@ -20,6 +23,12 @@ def scene_of(certs, **changes):
 def stranger(certs):
     """Clients are strangers."""
     yield from scene_of(certs, **STRANGER)
+
+
+@pytest.fixture(scope="module")
+def unstripped(certs):
+    """Clients are strangers, and may say what they like."""
+    yield from scene_of(certs, headers={"strip": ""}, **STRANGER)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +91,8 @@ KEPT = ["Authorization: x", "Cookie: a=b", "Content-Type: text/plain", "Cache-Co
 
 
 @pytest.mark.parametrize("field", KEPT)
-def test_connection_takes_nothing_away_that_matters(stranger, field):
-    got, _ = forwarded(stranger, field, "Connection: close, " + field.split(":")[0])
+def test_connection_takes_nothing_away_that_matters(unstripped, field):
+    got, _ = forwarded(unstripped, field, "Connection: close, " + field.split(":")[0])
 
     assert got == field + "\r\n" + added()
 
@@ -190,12 +199,13 @@ RESPONSES = {
 
 @pytest.mark.parametrize("what", RESPONSES)
 def test_a_response_leaves_its_hop_behind(stranger, what):
-    text = "\r\n".join(["HTTP/1.1 200 OK", *RESPONSES[what], "X-Public: 1",
+    date = "Thu, 01 Jan 1970 00:00:00 GMT"
+    text = "\r\n".join(["HTTP/1.1 200 OK", *RESPONSES[what], "X-Public: 1", f"Date: {date}",
                         "Content-Length: 0"]) + "\r\n\r\n"
 
     _, response = forwarded(stranger, answer=text)
 
-    assert response.headers == [("X-Public", "1"), ("Content-Length", "0")]
+    assert response.headers == [("X-Public", "1"), ("Date", date), ("Content-Length", "0")]
 
 
 def test_a_response_keeps_what_is_not_sluice_s(stranger):
@@ -208,3 +218,60 @@ def test_a_response_keeps_what_is_not_sluice_s(stranger):
     _, response = forwarded(stranger, answer=text)
 
     assert response.headers == [*fields, ("Content-Length", "0")]
+
+
+# --- who the client is is not for the client to say -----------------------------------------------
+
+IDENTITY = ["X-Real-IP: 10.0.0.1", "x_real_ip: 10.0.0.1", "X-Forwarded-Port: 1",
+            "X-Forwarded-Prefix: /admin", "X-Forwarded-Ssl: on", "X-Forwarded-Client-Cert: x",
+            "X-Original-URL: /admin", "X_Forwarded_For: 10.0.0.1", "X_FORWARDED_PROTO: https",
+            "True-Client-IP: 10.0.0.1"]
+
+
+@pytest.mark.parametrize("field", IDENTITY)
+def test_a_stranger_does_not_say_who_it_is(stranger, field):
+    fields, _ = forwarded(stranger, field)
+
+    assert field.split(":")[0].lower() not in fields.lower()
+
+
+@pytest.mark.parametrize("field", IDENTITY)
+def test_a_trusted_peer_may(trusting, field):
+    fields, _ = forwarded(trusting, field)
+
+    assert field in fields
+
+
+def test_what_is_stripped_is_a_setting(certs):
+    for sluice in scene_of(certs, headers={"strip": "X-Mine"}, **STRANGER):
+        fields, _ = forwarded(sluice, "X-Mine: 1", "x_mine: 2", "X-Real-IP: kept")
+
+        assert "mine" not in fields.lower() and "X-Real-IP: kept" in fields
+
+
+# --- Date -----------------------------------------------------------------------------------------
+
+
+def dates(response):
+    return [value for name, value in response.headers if name.lower() == "date"]
+
+
+def test_an_answer_without_a_date_gets_one(trusting):
+    _, response = forwarded(trusting, answer="HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    [date] = dates(response)
+    assert abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time()) < 30
+
+
+def test_an_answer_with_a_date_keeps_it(trusting):
+    then = "Tue, 15 Nov 1994 08:12:31 GMT"
+    _, response = forwarded(
+        trusting, answer=f"HTTP/1.1 200 OK\r\nDate: {then}\r\nContent-Length: 0\r\n\r\n")
+
+    assert dates(response) == [then]
+
+
+def test_an_answer_of_our_own_has_a_date(trusting):
+    with trusting.client(False) as client:
+        client.send("GET /x HTTP/1.1\r\n\r\n")
+        assert len(dates(client.read_response())) == 1

@@ -91,7 +91,7 @@ struct h1_answer {                 /* how a response goes to the client */
 	bool keep_alive;           /* else Connection: close is written */
 	bool interim;              /* 1xx: no framing, no connection fields but 101's */
 	bool from_h2;              /* the server spoke HTTP/2, for Via */
-	struct span via;           /* as in h1_forward */
+	struct http_added added;
 };
 
 /* The head as it goes on, appended to out: hop-by-hop fields dropped, framing
@@ -108,6 +108,7 @@ struct http_own { /* what sluice answers itself */
 	bool keep_alive, head_only;
 	unsigned retry_after_s; /* 0: no such field */
 	struct span location;   /* redirects; empty: none */
+	struct span date;       /* empty: none */
 };
 /* A status below 200 is its line alone: "HTTP/1.1 100 Continue". */
 int h1_write_own(

@@ -130,7 +130,7 @@ bool h2_peer_allows_websocket(const struct h2 *h);
  * on_pull gives it. via: one more such field, if not empty. 101 accepts a tunnel, and
  * is said as 200. -1: the stream is gone or was answered, or no memory. */
 int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
-	bool has_body, struct span via) MUST_USE;
+	bool has_body, const struct http_added *added) MUST_USE;
 /* What sluice says itself, whole: head and text. */
 int h2_answer(struct h2 *h, int32_t stream, const struct http_own *own) MUST_USE;
 

@@ -55,6 +55,7 @@ enum http_name {
 	HTTP_N_CONTENT_TYPE,
 	HTTP_N_COOKIE,
 	HTTP_N_FORWARDED,
+	HTTP_N_DATE,
 	HTTP_N_PROXY, /* no such field exists, but CGI would see HTTP_PROXY (httpoxy) */
 	HTTP_N_NAMES,
 };
@@ -101,6 +102,12 @@ struct http_head {
 	/* responses */
 	uint16_t status;
 	struct http_text reason;
+};
+
+/* What a response gets on its way; empty: nothing. */
+struct http_added {
+	struct span via;  /* "1.1 pseudonym" in HTTP/2, the pseudonym in HTTP/1 */
+	struct span date; /* of an answer that has none (RFC 9110, 6.6.1) */
 };
 
 /* Why a head or body was refused; a table gives text and status of each. */

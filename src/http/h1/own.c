@@ -78,6 +78,7 @@ static char *put_fields(char *w, const struct http_own *o)
 		w = put_decimal_line(w, SPAN("Retry-After: "), o->retry_after_s);
 	w = put_line(w, SPAN("Location: "), o->location);
 	w = put_line(w, SPAN("X-Request-Id: "), o->request_id);
+	w = put_line(w, SPAN("Date: "), o->date);
 	w = o->keep_alive ? h1_put(w, SPAN("Connection: keep-alive\r\n"))
 			  : h1_put(w, SPAN("Connection: close\r\n"));
 	return put_decimal_line(w, SPAN("Content-Length: "), body_length(o));

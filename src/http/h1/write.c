@@ -330,7 +330,7 @@ static char *put_response_framing(
 int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_head *h,
 	const struct h1_answer *a)
 {
-	size_t room = room_for(h) + a->via.n;
+	size_t room = room_for(h) + a->added.via.n + a->added.date.n;
 
 	assert(a->client_minor > 0 || a->framing != HTTP_CHUNKED);
 	if (!buf_reserve(pool, out, room))
@@ -339,8 +339,10 @@ int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_
 	char *w = buf_tail(out);
 	w = put_status_line(w, h);
 	w = put_fields(w, h, http_bit(HTTP_N_CONTENT_LENGTH));
-	if (a->via.n > 0)
-		w = put_via(w, h, a->from_h2, a->via);
+	if (a->added.via.n > 0)
+		w = put_via(w, h, a->from_h2, a->added.via);
+	if (a->added.date.n > 0)
+		w = put_line(w, SPAN("Date"), a->added.date);
 	if (!a->interim) {
 		w = put_response_connection(w, a);
 		w = put_response_framing(w, h, a);

@@ -93,8 +93,16 @@ static unsigned status_of(const struct http_head *h, const struct h2_stream *s)
 	return s->is_tunnel && h->status == 101 ? 200 : h->status;
 }
 
+static void add_added(struct pairs *p, const struct http_added *a)
+{
+	if (a->via.n > 0)
+		add_ours(p, SPAN("via"), a->via);
+	if (a->date.n > 0)
+		add_ours(p, SPAN("date"), a->date);
+}
+
 static int respond(struct h2 *h, struct h2_stream *s, const struct http_head *head,
-	struct span via)
+	const struct http_added *added)
 {
 	unsigned status = status_of(head, s);
 	char digits[STATUS_DIGITS] = {
@@ -107,8 +115,8 @@ static int respond(struct h2 *h, struct h2_stream *s, const struct http_head *he
 	p.n = 0;
 	add_ours(&p, SPAN(":status"), (struct span){ .p = digits, .n = STATUS_DIGITS });
 	add_fields(&p, head, s->is_tunnel);
-	if (via.n > 0)
-		add_ours(&p, SPAN("via"), via);
+	if (added != NULL)
+		add_added(&p, added);
 	if (status < 200)
 		return nghttp2_submit_headers(h->ng, NGHTTP2_FLAG_NONE, s->id, NULL,
 			       p.nv, p.n, NULL) == 0
@@ -126,7 +134,7 @@ static struct h2_stream *unanswered(struct h2 *h, int32_t id)
 }
 
 int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
-	bool has_body, struct span via)
+	bool has_body, const struct http_added *added)
 {
 	struct h2_stream *s = unanswered(h, stream);
 
@@ -134,7 +142,7 @@ int h2_respond(struct h2 *h, int32_t stream, const struct http_head *head,
 		return -1;
 	if (status_of(head, s) >= 200)
 		s->has_body = has_body;
-	return respond(h, s, head, via);
+	return respond(h, s, head, added);
 }
 
 /* Written once, as HTTP/1 says it, and read back. */
@@ -157,7 +165,7 @@ static int respond_own(struct h2 *h, struct h2_stream *s, struct buf *text)
 		buf_drop(&s->text, head.bytes);
 		s->has_body = s->has_own = buf_len(&s->text) > 0;
 	}
-	return respond(h, s, &head, SPAN(""));
+	return respond(h, s, &head, NULL);
 }
 
 int h2_answer(struct h2 *h, int32_t stream, const struct http_own *own)

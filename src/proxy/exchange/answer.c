@@ -8,6 +8,10 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "sluice/base/clock.h"
+#include "sluice/base/units.h"
 
 #include "exchange/exchange_priv.h"
 
@@ -23,12 +27,28 @@ void answer_count(struct thread *t, unsigned status)
 		1);
 }
 
+struct span answer_date(struct thread *t)
+{
+	uint64_t now_s = clock_wall_us() / US_PER_S;
+	struct date *d = &t->date;
+	time_t at = (time_t)now_s;
+	struct tm tm;
+
+	if (d->at_s != now_s && gmtime_r(&at, &tm) != NULL) {
+		d->at_s = now_s;
+		(void)strftime(
+			d->text, sizeof(d->text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return span_of(d->text);
+}
+
 /* Whatever was under way upstream is not this exchange's any more. */
 static enum verdict send_own(struct exchange *r, struct http_own *own)
 {
 	upstream_close(r);
 	r->keep_alive = r->keep_alive && r->to_upstream == HALF_DONE;
 	own->keep_alive = r->keep_alive;
+	own->date = answer_date(r->thread);
 	own->request_id = (struct span){ .p = r->id, .n = r->id_n };
 	own->head_only = r->head.method == HTTP_HEAD;
 	stage_fini(net_loop_bufs(r->thread->loop), &r->down);

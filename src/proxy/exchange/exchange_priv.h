@@ -397,8 +397,13 @@ enum verdict attempt_failed(struct exchange *r, enum outcome why);
 bool retry_may_rescue(struct exchange *r);
 enum verdict retry_rescue(struct exchange *r);
 
+/* For an answer that has no Date; else empty. */
+struct span response_date(const struct exchange *r);
+
 /* answer.c: what sluice says itself; relay sends it */
 void answer_count(struct thread *t, unsigned status);
+/* Now, as Date has it (RFC 9110, 5.6.7); written once a second. */
+struct span answer_date(struct thread *t);
 enum verdict answer(struct exchange *r, unsigned status, const char *text);
 enum verdict answer_redirect(struct exchange *r);
 

@@ -217,5 +217,5 @@ int grpc_answer(struct exchange *r, struct h2 *session, const struct http_own *o
 	add_field(&h, text, sizeof(text), "grpc-status", span_of(number));
 	add_field(&h, text, sizeof(text), "grpc-message", span_of(message));
 	add_field(&h, text, sizeof(text), "x-request-id", own->request_id);
-	return h2_respond(session, r->stream, &h, false, SPAN(""));
+	return h2_respond(session, r->stream, &h, false, NULL);
 }

@@ -115,6 +115,15 @@ static enum http_framing body_framing(const struct exchange *r)
 	return r->head.framing;
 }
 
+/* What a peer that nobody trusts says of itself. */
+static void strip(struct http_head *h, const struct http_name_set *names)
+{
+	for (struct http_field *f = h->fields; f < h->fields + h->n_fields; f++) {
+		if (http_name_set_has(names, http_field_name(h, f)))
+			f->dropped = true;
+	}
+}
+
 enum verdict head_is_whole(struct exchange *r)
 {
 	const struct config *config = r->use->snapshot->config;
@@ -123,6 +132,8 @@ enum verdict head_is_whole(struct exchange *r)
 
 	thread_count(r->thread, STAT_REQUESTS, 1);
 	r->trusted = config_trusts(config, net_conn_peer(c->conn));
+	if (!r->trusted)
+		strip(&r->head, r->use->snapshot->strip);
 	set_id(r, r->trusted);
 	h1_body_start(&r->request_body, body_framing(r), r->head.length);
 	r->keep_alive = r->head.keep_alive && !c->leaving;

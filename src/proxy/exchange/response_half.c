@@ -32,6 +32,13 @@ static void count_status(struct exchange *r)
 	migration_add(r->migration, r->thread->index, r->side, c, 1);
 }
 
+struct span response_date(const struct exchange *r)
+{
+	if (http_find(&r->response, HTTP_N_DATE) != NULL)
+		return (struct span){ .n = 0 };
+	return answer_date(r->thread);
+}
+
 /* The last word of HTTP here. */
 static enum taken stage_switch(struct exchange *r, enum outcome *why)
 {

@@ -179,7 +179,7 @@ static bool put_head(struct exchange *r, bool interim)
 {
 	struct h1_answer a = { .client_minor = r->head.minor,
 		.from_h2 = r->to == &upstream_h2,
-		.via = span_of(r->use->snapshot->config->headers.via) };
+		.added = { .via = span_of(r->use->snapshot->config->headers.via) } };
 
 	if (interim)
 		return put_interim(r);
@@ -188,6 +188,7 @@ static bool put_head(struct exchange *r, bool interim)
 			r->down_framing != HTTP_UNTIL_CLOSE && !r->client->leaving;
 	a.framing = r->down_framing;
 	a.keep_alive = r->keep_alive;
+	a.added.date = response_date(r);
 	return h1_write_response(bufs(r), &r->down.bytes, &r->response, &a) == 0;
 }
 

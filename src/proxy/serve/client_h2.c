@@ -58,11 +58,14 @@ static bool put_head(struct exchange *r, bool interim)
 {
 	bool body = has_body(&r->response);
 	char line[VIA_MAX];
+	struct http_added added = { .via = via(r, line, sizeof(line)) };
 
 	if (r->stream == 0)
 		return true; /* who would have read it is gone */
-	if (h2_respond(session(r), r->stream, &r->response, interim || body,
-		    via(r, line, sizeof(line))) != 0)
+	if (!interim)
+		added.date = response_date(r);
+	if (h2_respond(session(r), r->stream, &r->response, interim || body, &added) !=
+		0)
 		return false;
 	streams_flush_later(r->client->streams);
 	if (interim)

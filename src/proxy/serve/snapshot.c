@@ -79,9 +79,22 @@ static void release(struct snapshot *s)
 	free(s->pool);
 	free(s->migration);
 	free(s->listener);
+	http_name_set_free(s->strip);
 	routes_free(s->routes);
 	config_free(s->config);
 	free(s);
+}
+
+/* What clients may not say of themselves; the twins of those that sluice writes too. */
+static struct http_name_set *strip_of(const struct config *c)
+{
+	char *names = mem_print("%s X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host "
+				"X-Request-Id",
+		c->headers.strip);
+	struct http_name_set *set = http_name_set_new(names);
+
+	free(names);
+	return set;
 }
 
 int snapshot_load(struct snapshot **out, struct config **config, struct err *err)
@@ -95,6 +108,7 @@ int snapshot_load(struct snapshot **out, struct config **config, struct err *err
 		goto fail;
 	s->migration = mem_zero((c->n_migrations + 1) * sizeof(*s->migration));
 	s->routes = routes_new(c);
+	s->strip = strip_of(c);
 	s->config = *config;
 	*config = NULL;
 	*out = s;

@@ -61,7 +61,7 @@ static void h2_on_end(void *owner)
 	h1_response_start(&parser, &head, HTTP_GET, limits);
 	cr_assert_eq(h1_parse(&parser, &head, span_of(h2_origin.head)), H1_DONE);
 	cr_assert_eq(h2_respond(h2_origin.session, stream, &head,
-			     h2_origin.message != NULL, SPAN("")),
+			     h2_origin.message != NULL, NULL),
 		0);
 	if (h2_origin.trailers != NULL)
 		cr_assert_eq(h2_trailers(h2_origin.session, stream,

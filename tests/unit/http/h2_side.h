@@ -367,8 +367,7 @@ static inline int respond(const char *text, bool has_body)
 	struct parsed p;
 	struct owner *o = &server->owner[(server->n_owners - 1) % OWNERS_MAX];
 
-	return h2_respond(
-		server->h2, o->stream, parse(&p, text, true), has_body, SPAN(""));
+	return h2_respond(server->h2, o->stream, parse(&p, text, true), has_body, NULL);
 }
 
 static inline void has_to_send(struct owner *o, const char *body, size_t n)

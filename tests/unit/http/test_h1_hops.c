@@ -169,7 +169,7 @@ Test(h1_hops, a_response_tells_of_us_by_option_too)
 	struct h1_answer a = { .client_minor = 1,
 		.framing = HTTP_LENGTH,
 		.keep_alive = true,
-		.via = SPAN("edge") };
+		.added.via = SPAN("edge") };
 
 	write_response("HTTP/1.1 200 OK\r\nVia: 1.0 x\r\nContent-Length: 2\r\n\r\n",
 		HTTP_GET, a);
@@ -187,7 +187,7 @@ Test(h1_hops, a_response_tells_of_us_by_option_too)
 Test(h1_hops, so_does_an_interim_one)
 {
 	struct h1_answer a = {
-		.client_minor = 1, .interim = true, .via = SPAN("edge")
+		.client_minor = 1, .interim = true, .added.via = SPAN("edge")
 	};
 
 	write_response("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", HTTP_GET, a);

@@ -278,9 +278,8 @@ static void answer_at_once(struct side *side, struct owner *o)
 {
 	struct parsed p;
 
-	cr_assert_eq(
-		h2_respond(side->h2, o->stream,
-			parse(&p, "HTTP/1.1 204 No\r\n\r\n", true), false, SPAN("")),
+	cr_assert_eq(h2_respond(side->h2, o->stream,
+			     parse(&p, "HTTP/1.1 204 No\r\n\r\n", true), false, NULL),
 		0);
 }
 
@@ -331,7 +330,7 @@ static int respond_with_field_of(size_t n)
 
 	memset(text, 'x', sizeof text);
 	field.value_n = (uint32_t)n;
-	return h2_respond(server->h2, 1, &head, true, SPAN(""));
+	return h2_respond(server->h2, 1, &head, true, NULL);
 }
 
 Test(h2_exchange, a_large_head_is_sent)

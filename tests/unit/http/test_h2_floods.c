@@ -247,7 +247,7 @@ Test(h2_floods, updates_for_what_was_sent_are_no_flood)
 	tell(server, &s);
 	struct parsed p;
 	struct http_head *head = parse(&p, "HTTP/1.1 200 OK\r\n\r\n", true);
-	cr_assert_eq(h2_respond(server->h2, 1, head, true, SPAN("")), 0);
+	cr_assert_eq(h2_respond(server->h2, 1, head, true, NULL), 0);
 	struct owner *o = &server->owner[0];
 	o->more = true;
 

@@ -34,6 +34,7 @@ static struct name known[] = {
 	{ .text = "Content-Type", .id = HTTP_N_CONTENT_TYPE },
 	{ .text = "Cookie", .id = HTTP_N_COOKIE },
 	{ .text = "Forwarded", .id = HTTP_N_FORWARDED },
+	{ .text = "Date", .id = HTTP_N_DATE },
 	{ .text = "Proxy", .id = HTTP_N_PROXY },
 };
 
