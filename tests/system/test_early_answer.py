@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from scripted import Origin, pool, running
+from scripted import OK, Origin, pool, running
 
 TIMES = 20
 BODY = b"x" * 65536
@@ -130,3 +130,27 @@ def test_a_flood_of_them_takes_a_bounded_number_of_descriptors(scene):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert MOST - 50 < taken < MOST + 50
+
+
+def test_a_connection_that_answered_too_early_is_not_used_again(certs):
+    origin = Origin()
+    with running(certs, {"legacy": pool(origin)}) as sluice, sluice.client(tls=False) as client:
+        client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf1")
+        up = origin.next()
+        up.read_head()
+        up.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+        client.send("half2")
+        assert up.read(10) == b"half1half2"
+        up.send("k")
+        client.read_exactly(2, len)
+
+        assert up.read_rest() == b"", "it is closed"
+        up.close()
+        with sluice.client(tls=False) as other:
+            other.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            later = origin.next()
+            assert later is not up
+            later.answer()
+            assert other.read_response().status == 200
+    origin.stop()

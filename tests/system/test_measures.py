@@ -354,6 +354,31 @@ def test_time_in_the_queue_is_the_pool_s(certs):
     new.stop()
 
 
+def test_the_refusal_of_a_full_pool_is_booked_to_it(certs):
+    legacy, new = Origin(), Origin()
+    with running(certs, {"legacy": pool(legacy), "new": pool(new, max_requests=1, max_pending=1)},
+                 {"api": migration(100)}) as sluice, contextlib.ExitStack() as stack:
+        counts = Counts(sluice)
+        clients = [stack.enter_context(sluice.client(tls=False)) for _ in range(3)]
+        clients[0].send(GET)
+        up = new.next()
+        up.read_head()
+        clients[1].send(GET)
+        wait_for(lambda: counts.rise(side("queued_total")) == 1, 5, "the second one waits")
+
+        clients[2].send(GET)
+
+        assert clients[2].read_response().status == 503
+        counts.wait(side("user_errors_total", "new"), 1)
+        assert counts.rise(side("user_errors_total", "legacy")) == 0
+        up.send(OK)
+        clients[0].read_response()
+        new.next().answer()
+        clients[1].read_response()
+    legacy.stop()
+    new.stop()
+
+
 # --- bodies that stand still (S23) --------------------------------------------------------------
 
 LENGTH = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc", "def", False

@@ -81,6 +81,8 @@ static enum verdict no_server(struct exchange *r)
 {
 	thread_count(r->thread, STAT_NO_SERVER, 1);
 	exchange_stop_waiting(r);
+	if (r->tries == 0) /* nobody took it: it was meant for this one */
+		r->side = r->wants_new ? SIDE_NEW : SIDE_LEGACY;
 	if (!r->pool_busy)
 		return answer(r, 503, "no backend is available");
 	thread_count(r->thread, STAT_LIMIT_SERVER, 1);

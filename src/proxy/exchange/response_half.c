@@ -127,8 +127,11 @@ static enum taken final_head(struct exchange *r, enum outcome *why)
 	count_status(r);
 	if (r->grpc)
 		grpc_note_head(r);
-	r->upstream_keep =
-		r->response.keep_alive && r->response.framing != HTTP_UNTIL_CLOSE;
+	/* Who answers before the request is there may close, or take its rest for the
+	 * next one. */
+	r->upstream_keep = r->response.keep_alive &&
+			   r->response.framing != HTTP_UNTIL_CLOSE &&
+			   r->to_upstream == HALF_DONE && stage_is_empty(&r->up);
 	h1_body_start(&r->response_body, body_framing(r), r->response.length);
 	if (attempt_got_bad_status(r) && retry_may_rescue(r)) {
 		buf_drop(&r->up_in, r->response.bytes);
