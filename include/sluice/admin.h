@@ -122,6 +122,8 @@ int admin_open(struct admin **out, struct net_loop *l, const struct config_admin
 	const struct admin_ops *ops, struct err *err) MUST_USE;
 /* The loopback port and the socket's mode after a reload. */
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err);
+/* Once a second: a socket that was removed is made anew. */
+void admin_look(struct admin *a, const struct config_admin *c);
 /* Takes u over; before the first ones actors are told by number. */
 void admin_know_users(struct admin *a, struct uid_names *u);
 /* Most connections to each of its listeners. */

@@ -49,6 +49,11 @@ void live_close(struct live *live);
  * this process. live_keep tries to write them to the file and to map that; no store into
  * them is lost meanwhile, and pointers to words stay valid. Control's thread. */
 bool live_is_kept(const struct live *live);
+/* Once a second: whether the file is where it was and whole. False: it was deleted, moved
+ * or cut, is_kept is false from now, and live_keep makes it anew with what is mapped. */
+bool live_look(struct live *live);
+/* From now on a file that is cut short ends no process. Once in a process. */
+void live_watch(struct live *live);
 int live_keep(struct live *live, struct err *err) MUST_USE;
 
 /* NULL when name has none and add is false, or all LIVE_WORDS are taken; and for

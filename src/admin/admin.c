@@ -158,10 +158,37 @@ fail:
 	return -1;
 }
 
+/* Whoever tidied up took it. What was connected asks again. */
+static int open_again(struct admin *a, uint32_t mode, struct err *err)
+{
+	httpd_listener_close(&a->local);
+	if (open_local(a, mode, err) != 0)
+		return -1;
+	log_warn("admin socket was removed, made anew", "path=%s", a->socket);
+	return 0;
+}
+
+static bool is_gone(const struct admin *a)
+{
+	struct stat st;
+
+	return lstat(a->socket, &st) == -1 && errno == ENOENT;
+}
+
+void admin_look(struct admin *a, const struct config_admin *c)
+{
+	struct err err = { .code = ERR_NONE };
+
+	if (is_gone(a) && open_again(a, c->mode, &err) != 0)
+		log_error("admin socket was removed", "error=%s", err.text);
+}
+
 int admin_configure(struct admin *a, const struct config_admin *c, struct err *err)
 {
 	if (open_tcp(a, c, err) != 0)
 		return -1;
+	if (is_gone(a))
+		return open_again(a, c->mode, err);
 	if (chmod(a->socket, c->mode) == -1)
 		return err_errno(err, "admin.socket %s: mode %04o", a->socket, c->mode);
 	return 0;

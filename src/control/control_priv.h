@@ -176,6 +176,8 @@ void instance_lock_release(struct control *c);
 int control_store_open(
 	struct control *c, const struct config_journal *j, struct err *err);
 void control_store_close(struct control *c);
+/* Once a second: what was deleted under us is made anew. */
+void control_store_look(struct control *c);
 /* The kept memory of a migration, taken from the shelf; false: there is none. */
 bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged);
 void shelf_put(struct control *c, const char *name, const struct memory *m);

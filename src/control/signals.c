@@ -118,6 +118,7 @@ void signals_catch(void)
 	struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
 	sigfillset(&a.sa_mask);
+	sigdelset(&a.sa_mask, SIGBUS); /* a cutback writes to the live file */
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		(void)sigaction(caught[i], &a, NULL);
 }

@@ -113,6 +113,16 @@ static void keep_live(struct control *c)
 		log_error("live file is not kept", "error=%s", err.text);
 }
 
+void control_store_look(struct control *c)
+{
+	admin_look(c->admin, &c->config->admin);
+	if (!live_is_kept(c->live) || live_look(c->live))
+		return;
+	log_error("live file was deleted, moved or cut short", "written_anew_with=%s",
+		"what is in force");
+	keep_live(c);
+}
+
 /* The journal itself logs what is wrong with it. */
 static void on_status(void *arg, const struct journal_status *s)
 {
@@ -205,6 +215,7 @@ int control_store_open(
 	free(path);
 	if (rc != 0)
 		return err_wrap(err, "live file");
+	live_watch(c->live);
 	c->first_start = !c->lost;
 	if (found == JOURNAL_FRESH && !fresh) {
 		struct err why = { .code = ERR_NONE };

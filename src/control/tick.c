@@ -314,5 +314,6 @@ void tick(void *arg)
 		proxy_sweep(c->proxy);
 		registry_sweep(c->registry);
 		reserve_restock();
+		control_store_look(c);
 	}
 }

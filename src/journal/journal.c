@@ -103,6 +103,7 @@ void journal_start(struct journal *j)
 	assert(!j->started);
 	(void)sigfillset(&mask);
 	(void)sigdelset(&mask, SIGUSR1);
+	(void)sigdelset(&mask, SIGBUS); /* of the live file, where it is read */
 	(void)pthread_sigmask(SIG_SETMASK, &mask, &before);
 	j->started = pthread_create(&j->thread, NULL, thread_main, j) == 0;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -71,7 +71,10 @@ static int is_in_its_place(struct store *s, struct err *err)
 	if (!moved)
 		return 0;
 	return err_set(err, ERR_STORE,
-		"%s: was deleted or moved: put it back, or restart sluice", s->path);
+		"%s: was deleted or moved: put it back; without it the next start "
+		"sends "
+		"nothing to new until a person says so",
+		s->path);
 }
 
 int store_begin(struct store *s, struct err *err)

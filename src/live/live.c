@@ -5,7 +5,7 @@
  * so that nobody ever maps half a file. All that is shared in it is lock-free
  * atomics, because a process may be killed at any instruction.
  */
-#include "sluice/live.h"
+#include "live_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,19 +23,7 @@
 enum { PPM_BITS = 20, LATCH_BITS = 2, GENERATION_BITS = 40, PPM_MAX = 1000000 };
 enum { VERSION = 1 };
 
-static const char magic[8] = "sluiceLV";
-
-struct head {
-	char magic[sizeof(magic)];
-	uint32_t version, words;
-};
-
-struct layout {
-	struct head head;
-	_Alignas(64) _Atomic uint64_t cutback_wanted;
-	_Atomic uint64_t cutback_done;
-	struct live_word word[LIVE_WORDS];
-};
+static const char magic[LIVE_MAGIC] = "sluiceLV";
 
 /* The file outlives this program: what is below is its format. */
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
@@ -51,12 +39,6 @@ static_assert(offsetof(struct live_word, epoch) == 72, "a word's format");
 static_assert(PPM_MAX < 1 << PPM_BITS && LIVE_CUTBACK < 1 << LATCH_BITS &&
 		      PPM_BITS + LATCH_BITS + GENERATION_BITS <= 64,
 	"weight, latch and generation fit into one word");
-
-struct live {
-	char *path;
-	struct layout *map;
-	bool is_kept; /* the map is the file's */
-};
 
 static int write_head(int fd, struct err *err)
 {
@@ -185,6 +167,17 @@ static void *map_words(int flags, int fd)
 	return mmap(NULL, sizeof(struct layout), rights, MAP_SHARED | flags, fd, 0);
 }
 
+static bool remember(struct live *live, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return false;
+	live->device = st.st_dev;
+	live->inode = st.st_ino;
+	return true;
+}
+
 static int map_file(struct live *live, int fd, struct err *err)
 {
 	if (check_size(fd, err) != 0)
@@ -193,7 +186,7 @@ static int map_file(struct live *live, int fd, struct err *err)
 	if (map == MAP_FAILED)
 		return err_errno(err, "cannot map");
 	live->map = map;
-	live->is_kept = true;
+	live->is_kept = remember(live, fd);
 	return check_content(live->map, err);
 }
 
@@ -273,6 +266,18 @@ bool live_is_kept(const struct live *live)
 	return live->is_kept;
 }
 
+bool live_look(struct live *live)
+{
+	struct stat st;
+
+	if (!live->is_kept)
+		return true;
+	live->is_kept = !watch_was_cut() && stat(live->path, &st) == 0 &&
+			st.st_dev == live->device && st.st_ino == live->inode &&
+			st.st_size == (off_t)sizeof(*live->map);
+	return live->is_kept;
+}
+
 /* A signal may add to the counter until the very moment of the exchange. The old words
  * are mapped a second time, so that what came last is seen after it. */
 static int exchange(struct live *live, struct layout *file, struct err *err)
@@ -309,6 +314,7 @@ int live_keep(struct live *live, struct err *err)
 		return -1;
 	}
 	file = map_words(0, fd);
+	bool is_known = remember(live, fd);
 	close(fd);
 	if (file == MAP_FAILED)
 		return err_errno(err, "%s: cannot map", live->path);
@@ -316,7 +322,7 @@ int live_keep(struct live *live, struct err *err)
 		(void)munmap(file, sizeof(*file));
 		return err_wrap(err, "%s", live->path);
 	}
-	live->is_kept = true;
+	live->is_kept = is_known;
 	return 0;
 }
 
@@ -324,6 +330,7 @@ void live_close(struct live *live)
 {
 	if (live == NULL)
 		return;
+	watch_end(live);
 	if (live->map != NULL)
 		munmap(live->map, sizeof(*live->map));
 	free(live->path);
@@ -344,6 +351,7 @@ static struct live_word *take_slot(struct live_word *w, const char *name)
 	memset(w->name + 1, 0, sizeof(w->name) - 1);
 	memcpy(w->name + 1, name + 1, strlen(name + 1));
 	__atomic_store_n(&w->name[0], name[0], __ATOMIC_RELEASE);
+	watch_note(w, sizeof(*w));
 	return w;
 }
 
@@ -375,6 +383,7 @@ size_t live_give_back(struct live *live,
 		if (is_free(w) || live_load(w).latch != LIVE_OPEN || is_needed(arg, w))
 			continue;
 		__atomic_store_n(&w->name[0], '\0', __ATOMIC_RELEASE);
+		watch_note(w, sizeof(*w));
 		n++;
 	}
 	return n;
@@ -390,6 +399,7 @@ void live_store(struct live_word *w, struct live_value value)
 		generation << (PPM_BITS + LATCH_BITS) |
 			(uint64_t)value.latch << PPM_BITS | value.new_ppm,
 		memory_order_release);
+	watch_note(w, sizeof(*w));
 }
 
 struct live_value live_load(const struct live_word *w)
@@ -406,6 +416,7 @@ struct live_value live_load(const struct live_word *w)
 void live_cutback_all(struct live *live)
 {
 	atomic_fetch_add(&live->map->cutback_wanted, 1);
+	watch_note(&live->map->cutback_wanted, sizeof(live->map->cutback_wanted));
 }
 
 uint64_t live_cutback_wanted(const struct live *live)
@@ -421,6 +432,7 @@ uint64_t live_cutback_done(const struct live *live)
 void live_set_cutback_done(struct live *live, uint64_t value)
 {
 	atomic_store(&live->map->cutback_done, value);
+	watch_note(&live->map->cutback_done, sizeof(live->map->cutback_done));
 }
 
 /* The counters before the word: whoever sees a cutback done sees the latch that

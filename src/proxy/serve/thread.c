@@ -422,8 +422,9 @@ int proxy_thread_start(struct thread *t, struct err *err)
 	sigset_t all, before;
 	int error;
 
-	/* Inherited: a data thread hears no signal. */
+	/* Inherited: a data thread hears no signal but its own fault, live_watch. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&t->handle, NULL, thread_main, t);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
