@@ -26,14 +26,19 @@ static bool is_watched(const void *p)
 	return map != NULL && at >= map && at < map + sizeof(*watched.map);
 }
 
-static void on_bus_error(int number, siginfo_t *info, void *context)
+static bool become_memory(void)
 {
 	const int rights = PROT_READ | PROT_WRITE;
 	const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+	const void *at = mmap(watched.map, sizeof(*watched.map), rights, flags, -1, 0);
 
+	return at == watched.map;
+}
+
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
 	(void)context;
-	if (!is_watched(info->si_addr) || mmap(watched.map, sizeof(*watched.map),
-						  rights, flags, -1, 0) == MAP_FAILED) {
+	if (!is_watched(info->si_addr) || !become_memory()) {
 		(void)signal(number, SIG_DFL); /* it is raised again, and ends us */
 		return;
 	}
