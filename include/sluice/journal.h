@@ -36,13 +36,11 @@ struct decision {
 	char id[DIGEST_UUID_SIZE]; /* UUIDv7; made by journal_append when empty */
 	uint64_t wall_us;          /* likewise when 0 */
 	const char *migration;     /* "" = the whole process */
-	const char *action; /* advance done revert cutback weight start pause resume
-			       abort timeout withdrawn reload reload_refused refused
-			       start_up stop lost ... */
+	const char *action;        /* decision_text; another version may know others */
 	const char *phase_from, *phase_to; /* "" where there is none */
 	uint32_t from_ppm, to_ppm;
-	const char *actor;  /* "guard", "plan", "file", "signal", "user:root" ... */
-	const char *reason; /* one sentence, with what the actor said */
+	const char *actor;         /* shift_actor_text */
+	const char *reason;        /* one sentence, with what the actor said */
 	const char *evidence_json; /* NULL: none. Its first_bad_us, wall time, goes
 				      into migration_rollback.first_bad_at */
 	const char *config_hash;

@@ -11,6 +11,7 @@
 #ifndef SLUICE_SHIFT_H
 #define SLUICE_SHIFT_H
 
+#include "sluice/shift/decision.h"
 #include "sluice/shift/guard.h"
 #include "sluice/shift/plan.h"
 #include "sluice/shift/split.h"

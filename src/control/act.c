@@ -115,8 +115,8 @@ static void take_back(struct control *c, struct track *t)
 	live_store(t->word, memory_live(&t->m));
 	(void)record(c, t,
 		&(struct act){
-			.action = "withdrawn",
-			.actor = "plan",
+			.action = DECISION_WITHDRAWN,
+			.actor = { ACTOR_PLAN, NULL },
 			.reason = reason,
 			.next = t->m.state,
 		},

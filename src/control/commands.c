@@ -53,8 +53,8 @@ static void refuse(struct control *c, struct track *t, const struct admin_reques
 		shift_command_text(q->command), why);
 	act_tell(c, t,
 		&(struct act){
-			.action = "refused",
-			.actor = or_empty(q->actor),
+			.action = DECISION_REFUSED,
+			.actor = { ACTOR_PERSON, q->actor },
 			.reason = reason,
 			.next = t->m.state,
 		});
@@ -87,8 +87,8 @@ static void obey(struct control *c, struct track *t, const struct admin_request 
 
 	reason_of(reason, change->reason, q);
 	const struct act a = {
-		.action = shift_command_text(q->command),
-		.actor = or_empty(q->actor),
+		.action = decision_of_command(q->command),
+		.actor = { ACTOR_PERSON, q->actor },
 		.reason = reason,
 		.next = change->next,
 		.new_run = change->changed && track_begins_run(t, q->command),
@@ -159,7 +159,7 @@ static void command_one(struct control *c, struct track *t,
 /* --- every migration ----------------------------------------------------- */
 
 static bool cutback_one(
-	struct control *c, struct track *t, const char *actor, const char *reason)
+	struct control *c, struct track *t, struct actor actor, const char *reason)
 {
 	struct shift_change change =
 		shift_command(&t->m.state, &t->m.plan, COMMAND_CUTBACK, 0);
@@ -168,7 +168,7 @@ static bool cutback_one(
 		return false;
 	act_do(c, t,
 		&(struct act){
-			.action = "cutback",
+			.action = DECISION_CUTBACK,
 			.actor = actor,
 			.reason = reason,
 			.next = change.next,
@@ -178,7 +178,7 @@ static bool cutback_one(
 
 /* The value that was read is the one that is done: a signal in between starts this
  * again. */
-void cutback_all(struct control *c, const char *actor, const char *reason)
+void cutback_all(struct control *c, struct actor actor, const char *reason)
 {
 	const uint64_t wanted = live_cutback_wanted(c->live);
 	char text[REASON_SIZE];
@@ -191,10 +191,10 @@ void cutback_all(struct control *c, const char *actor, const char *reason)
 	live_set_cutback_done(c->live, wanted);
 	proxy_nudge(c->proxy);
 	if (n == 0)
-		record_process(c, "cutback", actor,
+		record_process(c, DECISION_CUTBACK, actor,
 			"every migration: nothing to cut back", NULL);
-	log_warn("every migration is cut back", "actor=%s latched=%zu of=%zu", actor, n,
-		c->n_tracks);
+	log_warn("every migration is cut back", "actor=%s latched=%zu of=%zu",
+		shift_actor_text(&actor), n, c->n_tracks);
 }
 
 /* The counter first: it acts at once, the latches follow one by one. */
@@ -214,7 +214,7 @@ static void command_all(
 	(void)snprintf(reason, sizeof(reason), "%s%s",
 		said[0] ? said : "a person asked", hard_text(q));
 	live_cutback_all(c->live);
-	cutback_all(c, or_empty(q->actor), reason);
+	cutback_all(c, (struct actor){ ACTOR_PERSON, q->actor }, reason);
 	out->outcome = ADMIN_DONE;
 	if (c->n_tracks == 1)
 		(void)snprintf(out->text, sizeof(out->text),

@@ -108,8 +108,9 @@ static void tell_start(struct control *c)
 		(void)snprintf(reason, sizeof(reason), "%s",
 			c->first_start ? "first start, the file's weights hold"
 				       : "started from what was kept");
-	record_process(c, c->lost_why.code != ERR_NONE ? "lost" : "start_up", "start",
-		reason, NULL);
+	record_process(c,
+		c->lost_why.code != ERR_NONE ? DECISION_LOST : DECISION_START_UP,
+		(struct actor){ ACTOR_START, NULL }, reason, NULL);
 	log_info("started", "config=%s state=%s", c->file, reason);
 }
 
@@ -118,8 +119,8 @@ static void begin(struct control *c)
 	tracks_hear_file(c);
 	tell_start(c); /* with the states after that */
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
-		cutback_all(
-			c, "signal", "a cutback that came before the start, or in it");
+		cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL },
+			"a cutback that came before the start, or in it");
 	journal_start(c->journal);
 	c->ticker = net_ticker_new(c->loop, TICK_MS, NET_FIRST, tick, c);
 	net_wake(c->waker); /* for signals that came before it */

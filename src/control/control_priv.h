@@ -250,7 +250,9 @@ bool outage_reverts(const struct control *c, uint64_t now_ms);
 /* --- act.c: order of effect and record ----------------------------------- */
 
 struct act {
-	const char *action, *actor, *reason;
+	enum decision_action action;
+	struct actor actor;
+	const char *reason;
 	struct shift_state next;
 	bool new_run;
 	bool waits;                  /* a rise takes effect when it is committed */
@@ -275,7 +277,7 @@ struct before { /* a migration as it was: what a decision was made on */
 uint64_t record(struct control *c, struct track *t, const struct act *a,
 	const struct before *was, const struct memory *after);
 /* A decision about the whole process, with the states of all migrations. */
-void record_process(struct control *c, const char *action, const char *actor,
+void record_process(struct control *c, enum decision_action action, struct actor actor,
 	const char *reason, const char *evidence_json);
 void percent_text(char out[static 16], uint32_t ppm);
 
@@ -294,7 +296,7 @@ void signals_close(struct control *c);
 
 void command(void *arg, const struct admin_request *q, struct admin_reply *out);
 /* Latches every migration, then says that what was wanted is done. */
-void cutback_all(struct control *c, const char *actor, const char *reason);
+void cutback_all(struct control *c, struct actor actor, const char *reason);
 struct admin_ops view_ops(struct control *c);
 
 #endif

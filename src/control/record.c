@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "sluice/base/clock.h"
 #include "sluice/base/log.h"
@@ -25,43 +24,13 @@ static void log_percent(char out[static 16], uint32_t ppm)
 	(void)snprintf(out, 16, "%.7g%%", (double)ppm / 10000);
 }
 
-static const struct {
-	const char *action, *phrase;
-	enum log_level level;
-} phrases[] = {
-	{ "advance", "shift advanced", LOG_INFO },
-	{ "done", "shift done", LOG_INFO },
-	{ "revert", "shift reverted", LOG_WARN },
-	{ "cutback", "shift cut back", LOG_WARN },
-	{ "weight", "weight set", LOG_INFO },
-	{ "start", "plan started", LOG_INFO },
-	{ "pause", "plan paused", LOG_INFO },
-	{ "resume", "resumed", LOG_INFO },
-	{ "abort", "plan aborted", LOG_INFO },
-	{ "timeout", "step timed out", LOG_WARN },
-	{ "withdrawn", "rise withdrawn", LOG_WARN },
-	{ "refused", "wish refused", LOG_WARN },
-	{ "lost", "state lost", LOG_ERROR },
-	{ "roles", "legacy and new are other pools", LOG_WARN },
-	{ "condemned", "starts latched", LOG_WARN },
-	{ "start_up", "state found", LOG_INFO },
-};
-
-static void tell(const struct decision *d)
+static void tell(enum decision_action action, const struct decision *d)
 {
-	const char *phrase = "decision";
-	enum log_level level = LOG_INFO;
 	char from[16], to[16];
 
-	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-		if (strcmp(d->action, phrases[i].action) == 0) {
-			phrase = phrases[i].phrase;
-			level = phrases[i].level;
-		}
-	}
 	log_percent(from, d->from_ppm);
 	log_percent(to, d->to_ppm);
-	log_line(level, phrase,
+	log_line(decision_level(action), decision_phrase(action),
 		"migration=%s from=%s to=%s phase=%s actor=%s reason=%s "
 		"generation=%llu",
 		d->migration, from, to, d->phase_to, d->actor, d->reason,
@@ -117,12 +86,12 @@ uint64_t record(struct control *c, struct track *t, const struct act *a,
 	struct decision d = {
 		.wall_us = clock_wall_us(),
 		.migration = track_name(t),
-		.action = a->action,
+		.action = decision_text(a->action),
 		.phase_from = shift_phase_text(was->m.state.phase),
 		.phase_to = shift_phase_text(after->state.phase),
 		.from_ppm = was->ppm,
 		.to_ppm = memory_new_ppm(after),
-		.actor = a->actor,
+		.actor = shift_actor_text(&a->actor),
 		.reason = a->reason,
 		.evidence_json = evidence,
 		.config_hash = c->config->hash,
@@ -133,7 +102,7 @@ uint64_t record(struct control *c, struct track *t, const struct act *a,
 	fill_name(&state, t);
 	uint64_t seq = journal_append(c->journal, &d, &state, 1);
 
-	tell(&d);
+	tell(a->action, &d);
 	keep_last(t, &d);
 	free(kept);
 	free(evidence);
@@ -142,7 +111,7 @@ uint64_t record(struct control *c, struct track *t, const struct act *a,
 
 /* --- the process --------------------------------------------------------- */
 
-void record_process(struct control *c, const char *action, const char *actor,
+void record_process(struct control *c, enum decision_action action, struct actor actor,
 	const char *reason, const char *evidence_json)
 {
 	struct journal_state *states = mem_zero((c->n_tracks + 1) * sizeof(*states));
@@ -150,10 +119,10 @@ void record_process(struct control *c, const char *action, const char *actor,
 	const struct decision d = {
 		.wall_us = clock_wall_us(),
 		.migration = "",
-		.action = action,
+		.action = decision_text(action),
 		.phase_from = "",
 		.phase_to = "",
-		.actor = actor,
+		.actor = shift_actor_text(&actor),
 		.reason = reason,
 		.evidence_json = evidence_json,
 		.config_hash = c->config->hash,

@@ -47,7 +47,8 @@ static void tell_refused(struct control *c, const struct config_problems *proble
 		log_error("configuration problem", "problem=%s", problems->text[i]);
 	log_error("reload refused, the running configuration goes on", "problems=%zu",
 		problems->n);
-	record_process(c, "reload_refused", "file", c->reload_error, evidence);
+	record_process(c, DECISION_RELOAD_REFUSED, (struct actor){ ACTOR_FILE, NULL },
+		c->reload_error, evidence);
 	free(evidence);
 }
 
@@ -103,7 +104,8 @@ static void tell_done(struct control *c, const struct config_problems *changes)
 	(void)snprintf(reason, sizeof(reason), "%zu setting%s changed", changes->n,
 		changes->n == 1 ? "" : "s");
 	tracks_hear_file(c);
-	record_process(c, "reload", "file", reason, evidence);
+	record_process(c, DECISION_RELOAD, (struct actor){ ACTOR_FILE, NULL }, reason,
+		evidence);
 	free(evidence);
 }
 

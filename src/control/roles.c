@@ -101,8 +101,8 @@ void roles_follow(struct control *c, struct track *t)
 	describe(reason, &was, track_new_ppm(t), &now, 0);
 	act_do(c, t,
 		&(struct act){
-			.action = "roles",
-			.actor = "file",
+			.action = DECISION_ROLES,
+			.actor = { ACTOR_FILE, NULL },
 			.reason = reason,
 			.next = shift_first(&plan, 0),
 			.new_run = true,

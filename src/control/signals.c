@@ -91,7 +91,8 @@ static void drain(struct control *c)
 	}
 	c->draining = true;
 	c->notify->stopping();
-	record_process(c, "stop", "signal", "drain and stop", NULL);
+	record_process(c, DECISION_STOP, (struct actor){ ACTOR_SIGNAL, NULL },
+		"drain and stop", NULL);
 	if (delay_ms == 0) {
 		begin_drain(c);
 		return;
@@ -105,7 +106,7 @@ static void on_wake(void *arg)
 	struct control *c = arg;
 
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
-		cutback_all(c, "signal", "SIGUSR1");
+		cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL }, "SIGUSR1");
 	for (unsigned n = atomic_exchange(&wire.ends, 0); n > 0; n--)
 		drain(c);
 	if (atomic_exchange(&wire.hups, 0) > 0)

@@ -144,15 +144,6 @@ static void note_floor(struct track *t, uint64_t now_ms)
 
 /* --- what it means ------------------------------------------------------- */
 
-static const char *action_of(enum shift_reason why)
-{
-	if (why == WHY_PASSED || why == WHY_TIMED_OUT_ADVANCE)
-		return "advance";
-	if (why == WHY_LAST_PASSED)
-		return "done";
-	return why == WHY_TIMED_OUT ? "timeout" : "revert";
-}
-
 /* "nothing on new answers right: 24 failed attempts in a row over 3 ticks, none good (the
  * first one 0.3 s ago)" */
 static void reason_of(const struct control *c, const struct track *t,
@@ -205,8 +196,8 @@ static void decide(struct control *c, struct track *t, const struct sample *s)
 	reason_of(c, t, change.reason, reason);
 	act_do(c, t,
 		&(struct act){
-			.action = action_of(change.reason),
-			.actor = breach ? "guard" : "plan",
+			.action = decision_of_reason(change.reason),
+			.actor = { breach ? ACTOR_GUARD : ACTOR_PLAN, NULL },
 			.reason = reason,
 			.next = change.next,
 			.waits = true,
@@ -223,8 +214,8 @@ static void revert_by_outage(struct control *c, struct track *t)
 		return;
 	act_do(c, t,
 		&(struct act){
-			.action = "revert",
-			.actor = "plan",
+			.action = DECISION_REVERT,
+			.actor = { ACTOR_PLAN, NULL },
 			.reason = "PostgreSQL is away for longer than journal.grace, "
 				  "and on_outage is revert",
 			.next = { .phase = SHIFT_REVERTED },

@@ -177,8 +177,8 @@ static void tell_origin(struct control *c, struct track *t, enum memory_origin o
 	struct live_value was)
 {
 	const struct act a = {
-		.action = origin == ORIGIN_LOST ? "lost" : "start_up",
-		.actor = "start",
+		.action = origin == ORIGIN_LOST ? DECISION_LOST : DECISION_START_UP,
+		.actor = { ACTOR_START, NULL },
 		.reason = memory_origin_text(origin),
 		.next = t->m.state,
 	};
@@ -212,13 +212,13 @@ static bool begin_condemned(struct control *c, struct track *t,
 	return true;
 }
 
-static void tell_begun(struct control *c, struct track *t, const char *action,
+static void tell_begun(struct control *c, struct track *t, enum decision_action action,
 	const char *reason, const struct before *was)
 {
 	(void)record(c, t,
 		&(struct act){
 			.action = action,
-			.actor = "start",
+			.actor = { ACTOR_START, NULL },
 			.reason = reason,
 			.next = t->m.state,
 		},
@@ -247,7 +247,8 @@ static struct track *begin(
 	begin_guards(c, t);
 	tell_origin(c, t, origin, was);
 	if (others || condemned)
-		tell_begun(c, t, others ? "roles" : "condemned", reason, &kept);
+		tell_begun(c, t, others ? DECISION_ROLES : DECISION_CONDEMNED, reason,
+			&kept);
 	return t;
 }
 
@@ -377,8 +378,8 @@ static void hear_weight(struct control *c, struct track *t)
 		change.refused ? ": " : "",
 		change.refused ? shift_reason_text(change.reason) : "");
 	const struct act a = {
-		.action = change.refused ? "refused" : "weight",
-		.actor = "file",
+		.action = change.refused ? DECISION_REFUSED : DECISION_WEIGHT,
+		.actor = { ACTOR_FILE, NULL },
 		.reason = reason,
 		.next = change.next,
 		.new_run = change.changed && track_begins_run(t, COMMAND_WEIGHT),
@@ -399,8 +400,8 @@ static void hear_autostart(struct control *c, struct track *t)
 	struct shift_change change =
 		shift_command(&t->m.state, &t->m.plan, COMMAND_START, 0);
 	const struct act a = {
-		.action = "start",
-		.actor = "plan",
+		.action = DECISION_START,
+		.actor = { ACTOR_PLAN, NULL },
 		.reason = "autostart of a plan that is loaded for the first time",
 		.next = change.next,
 		.new_run = true,

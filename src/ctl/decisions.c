@@ -7,6 +7,7 @@
 #include "sluice/base/clock.h"
 #include "sluice/base/mem.h"
 #include "sluice/base/span.h"
+#include "sluice/shift/decision.h"
 
 #include "ctl_priv.h"
 
@@ -66,13 +67,15 @@ static void cell_weight(struct grid *t, const struct json *d)
 		grid_cell(t, COLOUR_NONE, "%s", to_text);
 }
 
-static enum colour action_colour(const char *action)
+static enum colour action_colour(const char *text)
 {
-	if (strcmp(action, "revert") == 0 || strcmp(action, "cutback") == 0)
+	enum decision_action a;
+
+	if (!decision_parse(text, &a))
+		return COLOUR_NONE;
+	if (decision_is_rollback(a))
 		return COLOUR_BAD;
-	if (strcmp(action, "advance") == 0 || strcmp(action, "done") == 0)
-		return COLOUR_GOOD;
-	return COLOUR_NONE;
+	return a == DECISION_ADVANCE || a == DECISION_DONE ? COLOUR_GOOD : COLOUR_NONE;
 }
 
 static void add_decision(struct grid *t, const struct json *d)

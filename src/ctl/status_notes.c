@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "sluice/shift/decision.h"
+
 #include "ctl_priv.h"
 
 static void note(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -86,16 +88,11 @@ static void guard_notes(const char *name, const struct json *guard, FILE *f)
 	}
 }
 
-static bool is_latching(const char *action)
-{
-	return strcmp(action, "revert") == 0 || strcmp(action, "cutback") == 0;
-}
-
 /* What came after it, or a restart, hides in the table why it is latched. */
 static void latch_note(const char *name, const struct json *m, FILE *f)
 {
 	const struct json *last = json_get(m, "last_decision");
-	bool told = is_latching(json_text(last, "action", "")) &&
+	bool told = decision_text_is_rollback(json_text(last, "action", "")) &&
 		    strcmp(json_text(last, "phase_from", ""),
 			    json_text(last, "phase_to", "")) != 0;
 

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "sluice/base/clock.h"
+#include "sluice/shift/decision.h"
 
 #include "journal_priv.h"
 
@@ -113,11 +114,13 @@ static int put_dropped_row(struct store *s, struct err *err)
 		(unsigned long long)s->untold);
 	(void)snprintf(evidence, sizeof(evidence), "{\"samples\":%llu}",
 		(unsigned long long)s->untold);
-	struct entry *e = entry_of_decision(&(struct decision){ .migration = "",
-						    .action = "dropped",
-						    .actor = "journal",
-						    .reason = reason,
-						    .evidence_json = evidence },
+	struct entry *e = entry_of_decision(
+		&(struct decision){ .migration = "",
+			.action = decision_text(DECISION_DROPPED),
+			.actor = shift_actor_text(
+				&(struct actor){ ACTOR_JOURNAL, NULL }),
+			.reason = reason,
+			.evidence_json = evidence },
 		NULL, 0);
 	int r = put_decision(s, &e->decision, err);
 

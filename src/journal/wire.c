@@ -14,6 +14,7 @@
 #include "sluice/base/json.h"
 #include "sluice/base/mem.h"
 #include "sluice/pg.h"
+#include "sluice/shift/decision.h"
 
 #include "journal_priv.h"
 
@@ -142,8 +143,7 @@ static int send_tracking(const struct sending *w)
 
 static bool goes_back(const struct decision *d)
 {
-	return d->migration[0] != '\0' &&
-	       (strcmp(d->action, "revert") == 0 || strcmp(d->action, "cutback") == 0);
+	return d->migration[0] != '\0' && decision_text_is_rollback(d->action);
 }
 
 static int send_rollback(const struct sending *w)
