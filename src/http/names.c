@@ -45,6 +45,7 @@ static const struct {
 	NAME('c', "cookie", HTTP_N_COOKIE),
 	NAME('f', "forwarded", HTTP_N_FORWARDED),
 	NAME('d', "date", HTTP_N_DATE),
+	NAME('a', "accept", HTTP_N_ACCEPT),
 	NAME('p', "proxy", HTTP_N_PROXY),
 };
 

@@ -3,6 +3,7 @@ that the client comes back by itself."""
 
 import contextlib
 import json
+import re
 import signal
 import statistics
 import time
@@ -298,3 +299,36 @@ def test_the_end_of_sluice_ends_it_well(certs, version):
 
         assert reader.ends_well()
         wait_for(lambda: not sluice.is_alive(), 10, "sluice has ended")
+
+
+# --- refused, and told to come again --------------------------------------------------------------
+
+
+def refused(certs, version, accept, **api):
+    """What a GET meets where no server is."""
+    nobody = {"servers": [{"address": "127.0.0.1:1"}], "health": None}
+    with h2_scene.running(certs, {"legacy": nobody, "new": nobody},
+                          {"api": migration(0, **api)}) as sluice:
+        counts = Counts(sluice)
+        with (h2_scene.client(sluice) if version == "h2" else sluice.client()) as client:
+            answer = client.request("/events", headers=[("accept", accept)])
+        counts.wait(side("user_errors_total", "legacy"), 1)
+        return answer
+
+
+@both
+def test_a_refused_event_stream_is_told_when_to_come_again(certs, version):
+    answer = refused(certs, version, "text/event-stream")
+
+    assert answer.status == 200
+    assert dict(answer.headers)["content-type" if version == "h2" else "Content-Type"] == \
+        "text/event-stream"
+    assert re.fullmatch(rb"retry: (1[5-9]|2\d)\d\d\n\n", answer.body)
+
+
+def test_whoever_asks_for_something_else_is_refused(certs):
+    assert refused(certs, "h1", "text/html").status == 502
+
+
+def test_an_event_stream_may_be_refused_by_a_setting(certs):
+    assert refused(certs, "h1", "text/event-stream", event_retry=False).status == 502

@@ -64,6 +64,7 @@ struct config_migration {
 	struct config_guard guard;
 	bool has_guard; /* a guard group was written */
 	struct config_plan plan;
+	bool event_retry; /* refused streams of events are told when to come again */
 	bool rescue;
 	uint32_t rescue_max_body, rescue_budget_ppm;
 	struct config_tunnels tunnels;

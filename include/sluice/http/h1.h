@@ -103,7 +103,8 @@ int h1_write_response(struct buf_pool *pool, struct buf *out, const struct http_
 
 struct http_own { /* what sluice answers itself */
 	unsigned status;
-	const char *text; /* a sentence; NULL: the status' own */
+	const char *text;   /* a sentence; NULL: the status' own */
+	const char *events; /* all of a text/event-stream, instead; NULL: none */
 	struct span request_id;
 	bool keep_alive, head_only;
 	unsigned retry_after_s; /* 0: no such field */

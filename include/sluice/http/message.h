@@ -56,6 +56,7 @@ enum http_name {
 	HTTP_N_COOKIE,
 	HTTP_N_FORWARDED,
 	HTTP_N_DATE,
+	HTTP_N_ACCEPT,
 	HTTP_N_PROXY, /* no such field exists, but CGI would see HTTP_PROXY (httpoxy) */
 	HTTP_N_NAMES,
 };

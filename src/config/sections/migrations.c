@@ -220,6 +220,16 @@ static const struct key migration_keys[] = {
 			"straight to a pool has the defaults",
 	},
 	{
+		.name = "event_retry",
+		.kind = &kind_switch,
+		AT(config_migration, event_retry),
+		.preset = 1,
+		.help = "answer a GET for text/event-stream that sluice itself has to "
+			"refuse (502, 503, 504) with 200 and a time to come again: "
+			"EventSource gives up for good on any other status; it counts "
+			"as the error that it is",
+	},
+	{
 		.name = "errors",
 		.kind = &kind_group,
 		AT(config_migration, errors),

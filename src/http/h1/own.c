@@ -40,6 +40,8 @@ static char *put_decimal_line(char *w, struct span name, uint64_t value)
 /* "502 Bad Gateway: the backend closed the connection\nrequest id: ...\n" */
 static char *put_body(char *w, const struct http_own *o)
 {
+	if (o->events != NULL)
+		return h1_put(w, span_of(o->events));
 	w = h1_put_decimal(w, o->status);
 	w = h1_put(w, SPAN(" "));
 	w = h1_put(w, span_of(http_status_text(o->status)));
@@ -58,6 +60,9 @@ static char *put_body(char *w, const struct http_own *o)
 
 static size_t body_length(const struct http_own *o)
 {
+	if (o->events != NULL)
+		return strlen(o->events);
+
 	size_t n = strlen("500 ") + strlen(http_status_text(o->status)) + strlen("\n");
 
 	if (o->text != NULL)
@@ -69,8 +74,10 @@ static size_t body_length(const struct http_own *o)
 
 static char *put_fields(char *w, const struct http_own *o)
 {
-	w = h1_put(w, SPAN("Content-Type: text/plain\r\nCache-Control: no-store\r\n"));
-	if (o->status == 405 || o->status == 200)
+	w = o->events != NULL ? h1_put(w, SPAN("Content-Type: text/event-stream\r\n"))
+			      : h1_put(w, SPAN("Content-Type: text/plain\r\n"));
+	w = h1_put(w, SPAN("Cache-Control: no-store\r\n"));
+	if (o->status == 405 || (o->status == 200 && o->events == NULL))
 		w = h1_put(w, span_of(allow));
 	if (o->status == 426)
 		w = h1_put(w, span_of(websocket));
@@ -86,7 +93,8 @@ static char *put_fields(char *w, const struct http_own *o)
 
 int h1_write_own(struct buf_pool *pool, struct buf *out, const struct http_own *o)
 {
-	size_t text_n = o->text == NULL ? 0 : strlen(o->text);
+	size_t text_n = (o->text == NULL ? 0 : strlen(o->text)) +
+			(o->events == NULL ? 0 : strlen(o->events));
 	size_t room = OUR_TEXT_MAX + text_n + o->location.n + 2 * o->request_id.n;
 
 	assert(o->status >= 100 && o->status <= 599);

@@ -202,6 +202,7 @@ static bool note(struct h1_parser *p, struct http_head *head, struct http_field 
 	case HTTP_N_CONTENT_TYPE:
 	case HTTP_N_COOKIE:
 	case HTTP_N_DATE:
+	case HTTP_N_ACCEPT:
 	case HTTP_N_FORWARDED:
 	case HTTP_N_NAMES:
 		break;

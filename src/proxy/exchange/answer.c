@@ -16,6 +16,8 @@
 #include "exchange/exchange_priv.h"
 
 enum { RETRY_AFTER_S = 1, LOCATION_BYTES = 9216, PERMANENT_REDIRECT = 308 };
+/* At least so long, and less than twice that. */
+enum { COME_AGAIN_MS = 1500 };
 
 void answer_count(struct thread *t, unsigned status)
 {
@@ -62,10 +64,29 @@ static enum verdict send_own(struct exchange *r, struct http_own *own)
 	return exchange_go(r, EX_RELAY);
 }
 
+/* An EventSource comes again after 200 alone. They come at different times, so that a
+ * server which is back is not met by all at once. */
+static enum verdict tell_to_come_again(struct exchange *r, unsigned status)
+{
+	char events[32];
+	struct http_own own = { .status = 200, .events = events };
+	uint32_t by_chance = (uint32_t)r->thread->id_count * UINT32_C(2654435769);
+	enum verdict v;
+
+	(void)snprintf(events, sizeof(events), "retry: %u\n\n",
+		COME_AGAIN_MS + by_chance % COME_AGAIN_MS);
+	v = send_own(r, &own);
+	r->status = (uint16_t)status; /* counts as what it is */
+	return v;
+}
+
 enum verdict answer(struct exchange *r, unsigned status, const char *text)
 {
 	struct http_own own = { .status = status, .text = text };
 
+	if (r->wants_events && r->migration != NULL && status >= 502 && status <= 504 &&
+		r->migration_config->event_retry)
+		return tell_to_come_again(r, status);
 	if (status == 503)
 		own.retry_after_s = RETRY_AFTER_S;
 	return send_own(r, &own);

@@ -39,6 +39,21 @@ static bool find_route(struct exchange *r)
 	return true;
 }
 
+static bool asks_for_events(const struct http_head *h)
+{
+	const struct http_field *f =
+		h->method == HTTP_GET ? http_find(h, HTTP_N_ACCEPT) : NULL;
+	struct span all = f != NULL ? http_field_value(h, f) : (struct span){ .n = 0 };
+
+	while (all.n > 0) {
+		struct span one = span_cut(&all, ',');
+
+		if (span_ieq(span_trim(span_cut(&one, ';')), SPAN("text/event-stream")))
+			return true;
+	}
+	return false;
+}
+
 /* The request as it goes up, written once for all attempts; the client's own head is
  * not needed after that. HTTP/1.1 demands a Host: a client of HTTP/1.0 that sent none
  * gets the address that it asked, and at a Unix socket a name that servers take. */
@@ -64,6 +79,7 @@ static bool stage_head(struct exchange *r)
 		f.host = local[0] != '\0' ? span_of(local) : SPAN("localhost");
 	}
 	r->up.keep = true;
+	r->wants_events = asks_for_events(&r->head);
 	if (h1_write_request(
 		    net_loop_bufs(r->thread->loop), &r->up.bytes, &r->head, &f) != 0)
 		return false;

@@ -216,6 +216,7 @@ struct exchange {
 	bool held_too_much; /* more of the body went up than is kept for another attempt
 			     */
 	unsigned tries, tries_of_new; /* all; those before a rescue */
+	bool wants_events;            /* GET for text/event-stream */
 	bool unprocessed;             /* so its server says, and all of it is here */
 	uint8_t n_unprocessed;
 	const struct server *tried[4];

@@ -35,6 +35,7 @@ static struct name known[] = {
 	{ .text = "Cookie", .id = HTTP_N_COOKIE },
 	{ .text = "Forwarded", .id = HTTP_N_FORWARDED },
 	{ .text = "Date", .id = HTTP_N_DATE },
+	{ .text = "Accept", .id = HTTP_N_ACCEPT },
 	{ .text = "Proxy", .id = HTTP_N_PROXY },
 };
 
