@@ -242,8 +242,10 @@ struct beat { /* one tick's time */
 	int64_t dt_ms;
 	bool tainted; /* sluice stood still (S30, S31) */
 };
+/* Each tick, before the question: whether new has been seen well, since when it spills. */
+void held_follow(struct track *t, const struct beat *b);
 enum shift_reason held_reason(
-	const struct control *c, struct track *t, const struct beat *b);
+	const struct control *c, const struct track *t, const struct beat *b);
 /* PostgreSQL is away for longer than the grace, and on_outage is revert. */
 bool outage_reverts(const struct control *c, uint64_t now_ms);
 

@@ -1,5 +1,6 @@
 /*
- * held - what forbids an advance right now. Nothing here forbids a revert.
+ * held - what forbids an advance right now. Nothing here forbids a revert. held_follow
+ * keeps what the question needs to know of earlier ticks; held_reason only reads.
  */
 #include "control_priv.h"
 
@@ -26,27 +27,35 @@ static bool journal_holds(const struct control *c, uint64_t now_ms)
 
 /* Told by capacity and not by requests, which may be few: new spills exactly while a
  * part of it is not usable (S11). */
-static bool spill_lasts(
+static void follow_spill(
 	struct track *t, const struct pool_capacity *cap, uint64_t now_ms)
 {
-	bool spills = track_new_ppm(t) > 0 && cap->usable < cap->total;
-
-	if (!spills)
+	if (track_new_ppm(t) == 0 || cap->usable >= cap->total)
 		t->spill_since_ms = 0;
 	else if (t->spill_since_ms == 0)
 		t->spill_since_ms = now_ms;
-	return spills && now_ms - t->spill_since_ms >= LASTING_SPILL_MS;
+}
+
+static bool spill_lasts(const struct track *t, uint64_t now_ms)
+{
+	return t->spill_since_ms > 0 && now_ms - t->spill_since_ms >= LASTING_SPILL_MS;
+}
+
+void held_follow(struct track *t, const struct beat *b)
+{
+	const struct pool_capacity new_ = pool_capacity(t->pool[SIDE_NEW], false);
+
+	follow_spill(t, &new_, b->now_ms);
+	if (new_.usable > 0)
+		migration_set_seen_new(t->live, true);
 }
 
 enum shift_reason held_reason(
-	const struct control *c, struct track *t, const struct beat *b)
+	const struct control *c, const struct track *t, const struct beat *b)
 {
-	struct pool_capacity new_ = pool_capacity(t->pool[SIDE_NEW], false);
-	struct pool_capacity legacy = pool_capacity(t->pool[SIDE_LEGACY], true);
-	bool spills = spill_lasts(t, &new_, b->now_ms);
+	const struct pool_capacity new_ = pool_capacity(t->pool[SIDE_NEW], false);
+	const struct pool_capacity legacy = pool_capacity(t->pool[SIDE_LEGACY], true);
 
-	if (new_.usable > 0)
-		migration_set_seen_new(t->live, true);
 	if (b->tainted)
 		return WHY_TAINTED;
 	if (journal_holds(c, b->now_ms))
@@ -55,5 +64,5 @@ enum shift_reason held_reason(
 		return WHY_LEGACY_DOWN;
 	if (new_.n_ejected > 0)
 		return WHY_EJECTED;
-	return spills ? WHY_SPILL : WHY_NOTHING;
+	return spill_lasts(t, b->now_ms) ? WHY_SPILL : WHY_NOTHING;
 }

@@ -236,6 +236,7 @@ static void tick_track(struct control *c, struct track *t, const struct beat *b)
 	const enum shift_reason held_before = t->held;
 	struct sample s;
 
+	held_follow(t, b);
 	t->held = held_reason(c, t, b);
 	tell_held(t, held_before);
 	take_sample(t, b, &s);

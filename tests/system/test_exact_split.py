@@ -24,6 +24,18 @@ def test_one_connection_is_split_like_many(site, send_requests):
     assert abs(result.by_server["new"] - 250) <= 1
 
 
+def test_a_reload_every_40_requests_takes_nothing_from_a_1_percent_canary(site, send_requests):
+    """The carry of the split goes on: begun anew each time, new would never have its turn."""
+    sluice = site(new_percent=1, workers=1)
+    served = 0
+
+    for turn in range(20):
+        served += send_requests(sluice, 40).by_server["new"]
+        sluice.reload(timeouts={"client_idle": f"{60 + turn}s"})
+
+    assert abs(served - 8) <= 1
+
+
 @pytest.mark.parametrize("percent, server", [(0, "legacy"), (100, "new")])
 def test_the_ends_of_the_scale_are_absolute(site, send_requests, percent, server):
     sluice = site(new_percent=percent)
