@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "sluice/base/log.h"
-#include "sluice/proxy.h"
 
 #include "control_priv.h"
 
@@ -33,7 +32,7 @@ static void take_effect(struct control *c, struct track *t,
 		track_new_run(t);
 	else if (is_another_step(&was, next) || was_ppm != track_new_ppm(t))
 		track_new_step(t);
-	proxy_nudge(c->proxy);
+	c->io.nudge(c->io.arg);
 }
 
 static struct before as_it_is(const struct track *t)

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "sluice/base/log.h"
-#include "sluice/proxy.h"
 
 #include "control_priv.h"
 
@@ -189,7 +188,7 @@ void cutback_all(struct control *c, struct actor actor, const char *reason)
 		n += cutback_one(c, c->tracks[i], actor, text);
 	shelf_cutback(c);
 	live_set_cutback_done(c->live, wanted);
-	proxy_nudge(c->proxy);
+	c->io.nudge(c->io.arg);
 	if (n == 0)
 		record_process(c, DECISION_CUTBACK, actor,
 			"every migration: nothing to cut back", NULL);

@@ -189,6 +189,7 @@ int control_run(const char *config_file, const struct service_notify *notify)
 	reserve_open();
 	reserve_entitle();
 	list_init(&c.shelf);
+	c.io = shifter_io_real(&c);
 	if (load_files(&l, config_file, set_log) == 0)
 		status = run(&c, &l);
 	check_print(&l.problems);

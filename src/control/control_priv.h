@@ -85,7 +85,23 @@ struct shelved {
 	bool damaged;
 };
 
+/* All that the core (tracks, tick, act, commands, held, record) asks of the world or does
+ * to it, but for the counters and live words of its migrations: a test may be the world. */
+struct shifter_io {
+	void *arg;
+	uint64_t (*mono_ms)(void *arg);
+	uint64_t (*boot_ms)(void *arg); /* goes on while the machine sleeps */
+	uint64_t (*wall_us)(void *arg);
+	/* journal_append: returns the number that act_committed is told later. */
+	uint64_t (*append)(void *arg, const struct decision *d,
+		const struct journal_state *states, size_t n);
+	void (*nudge)(void *arg); /* data threads look at what waits */
+	struct pool_capacity (*capacity)(
+		void *arg, const struct pool *p, bool unknown_counts);
+};
+
 struct control {
+	struct shifter_io io;
 	const struct service_notify *notify;
 	char *file;
 	struct net_loop *loop;
@@ -123,6 +139,10 @@ struct control {
 	struct net_timer drain_delay; /* draining, but still accepting */
 	char *reload_error;
 };
+
+/* --- shifter_io.c --------------------------------------------------------- */
+
+struct shifter_io shifter_io_real(struct control *c);
 
 /* --- loader.c: files, read where nothing waits for them ------------------ */
 
@@ -243,7 +263,7 @@ struct beat { /* one tick's time */
 	bool tainted; /* sluice stood still (S30, S31) */
 };
 /* Each tick, before the question: whether new has been seen well, since when it spills. */
-void held_follow(struct track *t, const struct beat *b);
+void held_follow(const struct control *c, struct track *t, const struct beat *b);
 enum shift_reason held_reason(
 	const struct control *c, const struct track *t, const struct beat *b);
 /* PostgreSQL is away for longer than the grace, and on_outage is revert. */

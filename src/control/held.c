@@ -41,9 +41,10 @@ static bool spill_lasts(const struct track *t, uint64_t now_ms)
 	return t->spill_since_ms > 0 && now_ms - t->spill_since_ms >= LASTING_SPILL_MS;
 }
 
-void held_follow(struct track *t, const struct beat *b)
+void held_follow(const struct control *c, struct track *t, const struct beat *b)
 {
-	const struct pool_capacity new_ = pool_capacity(t->pool[SIDE_NEW], false);
+	const struct pool_capacity new_ =
+		c->io.capacity(c->io.arg, t->pool[SIDE_NEW], false);
 
 	follow_spill(t, &new_, b->now_ms);
 	if (new_.usable > 0)
@@ -53,8 +54,10 @@ void held_follow(struct track *t, const struct beat *b)
 enum shift_reason held_reason(
 	const struct control *c, const struct track *t, const struct beat *b)
 {
-	const struct pool_capacity new_ = pool_capacity(t->pool[SIDE_NEW], false);
-	const struct pool_capacity legacy = pool_capacity(t->pool[SIDE_LEGACY], true);
+	const struct pool_capacity new_ =
+		c->io.capacity(c->io.arg, t->pool[SIDE_NEW], false);
+	const struct pool_capacity legacy =
+		c->io.capacity(c->io.arg, t->pool[SIDE_LEGACY], true);
 
 	if (b->tainted)
 		return WHY_TAINTED;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sluice/base/clock.h"
 #include "sluice/base/log.h"
 #include "sluice/base/mem.h"
 
@@ -78,13 +77,13 @@ static void fill_name(struct journal_state *s, const struct track *t)
 uint64_t record(struct control *c, struct track *t, const struct act *a,
 	const struct before *was, const struct memory *after)
 {
-	window_look(t, clock_mono_ms());
+	window_look(t, c->io.mono_ms(c->io.arg));
 
 	char *evidence = evidence_of(t, a, was);
 	char *kept = memory_print(after);
 	struct journal_state state = { .generation = after->generation, .json = kept };
 	struct decision d = {
-		.wall_us = clock_wall_us(),
+		.wall_us = c->io.wall_us(c->io.arg),
 		.migration = track_name(t),
 		.action = decision_text(a->action),
 		.phase_from = shift_phase_text(was->m.state.phase),
@@ -100,7 +99,7 @@ uint64_t record(struct control *c, struct track *t, const struct act *a,
 
 	digest_uuid7(d.wall_us, d.id);
 	fill_name(&state, t);
-	uint64_t seq = journal_append(c->journal, &d, &state, 1);
+	uint64_t seq = c->io.append(c->io.arg, &d, &state, 1);
 
 	tell(a->action, &d);
 	keep_last(t, &d);
@@ -117,7 +116,7 @@ void record_process(struct control *c, enum decision_action action, struct actor
 	struct journal_state *states = mem_zero((c->n_tracks + 1) * sizeof(*states));
 	char **texts = mem_zero((c->n_tracks + 1) * sizeof(*texts));
 	const struct decision d = {
-		.wall_us = clock_wall_us(),
+		.wall_us = c->io.wall_us(c->io.arg),
 		.migration = "",
 		.action = decision_text(action),
 		.phase_from = "",
@@ -136,7 +135,7 @@ void record_process(struct control *c, enum decision_action action, struct actor
 		states[i].json = texts[i];
 		fill_name(&states[i], c->tracks[i]);
 	}
-	(void)journal_append(c->journal, &d, states, c->n_tracks);
+	(void)c->io.append(c->io.arg, &d, states, c->n_tracks);
 	for (size_t i = 0; i < c->n_tracks; i++)
 		free(texts[i]);
 	free(texts);

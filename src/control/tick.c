@@ -9,9 +9,7 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "sluice/base/clock.h"
 #include "sluice/base/log.h"
 #include "sluice/base/reserve.h"
 #include "sluice/proxy.h"
@@ -21,15 +19,6 @@
 enum { GAP_MS = 2000, TAINT_MS = 2000, LAG_TICKS = 300 };
 
 /* --- time ---------------------------------------------------------------- */
-
-/* Goes on while the machine sleeps, as the monotonic clock does not. */
-static uint64_t boot_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void note_lag(struct control *c, int64_t dt_ms)
 {
@@ -45,7 +34,8 @@ static void note_lag(struct control *c, int64_t dt_ms)
 
 static struct beat read_clocks(struct control *c)
 {
-	const uint64_t now = clock_mono_ms(), boot = boot_ms();
+	const uint64_t now = c->io.mono_ms(c->io.arg);
+	const uint64_t boot = c->io.boot_ms(c->io.arg);
 	const bool first = c->tick_ms == 0;
 	const int64_t dt = first ? TICK_MS : (int64_t)(now - c->tick_ms);
 	const int64_t gap = first ? TICK_MS : (int64_t)(boot - c->boot_ms);
@@ -126,12 +116,12 @@ static double evidence_now(const struct track *t)
 }
 
 /* When what is held against new now began. */
-static void note_bad(struct track *t)
+static void note_bad(const struct control *c, struct track *t)
 {
 	if (t->engine.run == 0 && evidence_now(t) <= 0)
 		t->bad_since_us = 0;
 	else if (t->bad_since_us == 0)
-		t->bad_since_us = clock_wall_us() - TICK_MS * UINT64_C(1000);
+		t->bad_since_us = c->io.wall_us(c->io.arg) - TICK_MS * UINT64_C(1000);
 }
 
 static void note_floor(struct track *t, uint64_t now_ms)
@@ -172,9 +162,9 @@ static void freeze(struct track *t)
 	track_new_step(t);
 }
 
-static bool legacy_is_down(const struct track *t)
+static bool legacy_is_down(const struct control *c, const struct track *t)
 {
-	return pool_capacity(t->pool[SIDE_LEGACY], true).usable == 0;
+	return c->io.capacity(c->io.arg, t->pool[SIDE_LEGACY], true).usable == 0;
 }
 
 static void decide(struct control *c, struct track *t, const struct sample *s)
@@ -189,7 +179,7 @@ static void decide(struct control *c, struct track *t, const struct sample *s)
 
 	if (!change.changed)
 		return;
-	if (change.next.phase == SHIFT_REVERTED && legacy_is_down(t)) {
+	if (change.next.phase == SHIFT_REVERTED && legacy_is_down(c, t)) {
 		freeze(t);
 		return;
 	}
@@ -210,7 +200,7 @@ static void revert_by_outage(struct control *c, struct track *t)
 	const enum shift_phase p = t->m.state.phase;
 
 	if ((p != SHIFT_RUNNING && p != SHIFT_WAITING) || track_new_ppm(t) == 0 ||
-		legacy_is_down(t))
+		legacy_is_down(c, t))
 		return;
 	act_do(c, t,
 		&(struct act){
@@ -236,14 +226,14 @@ static void tick_track(struct control *c, struct track *t, const struct beat *b)
 	const enum shift_reason held_before = t->held;
 	struct sample s;
 
-	held_follow(t, b);
+	held_follow(c, t, b);
 	t->held = held_reason(c, t, b);
 	tell_held(t, held_before);
 	take_sample(t, b, &s);
 	(void)engine_tick(&t->engine, s.dt_ms, s.ok, s.failed, s.counts);
 	move_pivot(t, &s);
 	note_floor(t, b->now_ms);
-	note_bad(t);
+	note_bad(c, t);
 	if (outage_reverts(c, b->now_ms))
 		revert_by_outage(c, t);
 	decide(c, t, &s);
@@ -256,7 +246,7 @@ static void keep_sample(struct control *c, const struct track *t)
 	const struct window_side *l = &t->view.side[SIDE_LEGACY];
 	const struct window_side *n = &t->view.side[SIDE_NEW];
 	struct journal_sample s = {
-		.wall_us = clock_wall_us(),
+		.wall_us = c->io.wall_us(c->io.arg),
 		.interval_ms = t->view.ms,
 		.new_ppm = track_new_ppm(t),
 		.legacy = {
