@@ -53,6 +53,10 @@ static void journal_notes(const struct json *j, FILE *f)
 			json_text(j, "away_since", "?"),
 			(long long)json_int(j, "waiting", 0),
 			json_text(j, "trouble", ""));
+	else if (strcmp(json_text(j, "forward", ""), "connected") == 0 &&
+		 json_text(j, "trouble", "")[0] != '\0')
+		note(f, "PostgreSQL does not take all: %s",
+			json_text(j, "trouble", ""));
 }
 
 static void server_notes(const struct json *pool, FILE *f)

@@ -59,6 +59,18 @@ Test(status, status_is_a_table_with_notes)
 	cr_assert(strchr(text, '\033') == NULL, "no control characters, no colours");
 }
 
+Test(status, rows_that_postgresql_refuses_are_told)
+{
+	d.answer[0] = OK "{\"journal\":{\"forward\":\"connected\",\"trouble\":"
+			 "\"2 rows refused by PostgreSQL: no\"},\"migrations\":[]}";
+	start();
+
+	cr_assert_eq(run("status"), CTL_DONE);
+
+	char *text = all_of(cr_get_redirected_stdout());
+	cr_expect(strstr(text, "2 rows refused by PostgreSQL: no") != NULL, "%s", text);
+}
+
 Test(status, status_on_a_narrow_terminal_tells_the_last_decision_below)
 {
 	setenv("COLUMNS", "100", 1);
