@@ -6,7 +6,7 @@ import h2_frames as f
 import h2_scene
 import settings
 from h2_origin import H2Origin
-from scripted import Origin
+from scripted import Counts, Origin, side
 from waiting import wait_for
 
 UNCHECKED = {"health": None, "eject": {"failures": 1000}}
@@ -79,8 +79,10 @@ def refusing(server, n):
 def test_what_a_server_has_not_looked_at_is_asked_again_and_was_no_attempt(certs):
     origin = Origin()
     once = pool(origin, retry={"attempts": 1})
-    with h2_scene.running(certs, {"legacy": once}) as sluice, \
+    with h2_scene.running(certs, {"legacy": pool(origin), "new": once},
+                          {"api": settings.migration(100)}) as sluice, \
             h2_scene.client(sluice) as client:
+        counts = Counts(sluice)
         stream = client.get("/")
         server = ByHand(origin.accept())
         server.up.send(f.settings((f.MAX_CONCURRENT_STREAMS, 100)))
@@ -91,6 +93,8 @@ def test_what_a_server_has_not_looked_at_is_asked_again_and_was_no_attempt(certs
         assert stream.response().status == 200
         metrics = sluice.metrics()
         assert metrics["sluice_unprocessed_total"] == 3
+        counts.wait(side("attempts_total"), 1)
+        assert counts.rise(side("attempt_errors_total")) == 0
         assert metrics["sluice_retries_total"] == 0
     origin.stop()
 

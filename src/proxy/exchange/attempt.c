@@ -29,8 +29,11 @@ void attempt_begin(struct exchange *r)
 	struct attempt *a = &r->attempt;
 
 	*a = (struct attempt){ .running = true, .side = r->side };
-	/* The first one has waited since the head was complete; a queue counts. */
-	a->begun_ns = r->tries == 0 ? r->ready_ns : net_loop_now_ns(r->thread->loop);
+	/* The first one has waited since the head was complete; a queue counts, and the
+	 * time of those that were none does not. */
+	a->begun_ns = r->tries == 0 && r->n_unprocessed == 0
+			      ? r->ready_ns
+			      : net_loop_now_ns(r->thread->loop);
 	r->tries++;
 	if (r->tries > 1) {
 		thread_count(r->thread, STAT_RETRIES, 1);
@@ -192,6 +195,17 @@ static void count_guards(struct exchange *r, enum outcome o)
 		attempt_check_late(r);
 		count_failed_floor(r);
 	}
+}
+
+void attempt_withdraw(struct exchange *r)
+{
+	struct attempt *a = &r->attempt;
+
+	if (!a->running)
+		return;
+	a->running = false;
+	list_remove(&r->link);
+	server_release(r->server, r->thread->index);
 }
 
 /* Set once: the first word counts. */

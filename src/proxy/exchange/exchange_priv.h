@@ -376,6 +376,7 @@ void attempt_stalled(struct exchange *r);
 /* Of an attempt that ended well, and was no success after all (S23). */
 void attempt_count_late_error(
 	struct migration *m, unsigned thread, enum side side, const struct mark *mark);
+void attempt_withdraw(struct exchange *r); /* it was none: nothing is counted */
 void attempt_end(struct exchange *r, enum outcome o);
 void attempt_count_failed_floor(struct exchange *r);
 /* The status of a response is an error of its pool (S17). */

@@ -171,7 +171,7 @@ static bool was_not_processed(const struct exchange *r)
 static enum verdict again_unprocessed(struct exchange *r)
 {
 	thread_count(r->thread, STAT_UNPROCESSED, 1);
-	attempt_end(r, OUTCOME_LOCAL);
+	attempt_withdraw(r);
 	r->unprocessed = false;
 	r->n_unprocessed++;
 	r->tries--;
