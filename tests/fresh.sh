@@ -27,6 +27,7 @@ fi
 source=$(cd "$(dirname "$0")/.." && pwd)
 "$source/tests/install.sh" fresh
 root=$(mktemp -d /var/tmp/sluice-fresh-XXXXXX)
+chmod 755 "$root" # it is to be / of users that are not root, too
 at_end() {
 	umount -R "$root/proc" "$root/dev" 2>/dev/null || true
 	if [ $keep = yes ]; then
