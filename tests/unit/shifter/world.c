@@ -103,6 +103,7 @@ void world_open(struct world *w)
 void world_close(struct world *w)
 {
 	window_free(w->t->window);
+	migration_unref(w->c.registry, w->t->live);
 	free(w->t);
 	registry_free(w->c.registry);
 	live_close(w->c.live);
