@@ -96,8 +96,8 @@ int journal_open(struct journal **out, const struct config_journal *c,
 void journal_each_state(struct journal *j,
 	void (*take)(void *arg, const struct journal_state *s), void *arg);
 
-/* Starts the thread. Before it, appends are queued. */
-void journal_start(struct journal *j);
+/* Starts the thread. Before it, appends are queued. ERR_SYSTEM: no memory for one. */
+int journal_start(struct journal *j, struct err *err) MUST_USE;
 /* Another connection string or grace after a reload. */
 void journal_configure(struct journal *j, const struct config_journal *c);
 /* Commits what is queued, gives PostgreSQL until ms to take the rest, ends the thread.

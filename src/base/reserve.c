@@ -1,10 +1,12 @@
 /* What is left when the system has no memory. */
 #include "sluice/base/reserve.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "sluice/base/log.h"
 
@@ -51,8 +53,30 @@ static void stock(void)
 	}
 }
 
+enum { STACK_BYTES = 1 << 20 };
+
+/* A thread's own heap wants 64 MiB of addresses in a row. Where glibc finds none, it maps
+ * each block of that thread by itself, after four attempts at a heap: a page and seven
+ * system calls for every 16 bytes. So where addresses are bounded, all threads take of
+ * the one heap that grows by need; slabs leave little that they could meet at. A stack of
+ * 8 MiB, the default, is worth a hundred connections. */
+static void save_addresses_if_bounded(void)
+{
+	struct rlimit most;
+	pthread_attr_t attr;
+
+	if (getrlimit(RLIMIT_AS, &most) != 0 || most.rlim_cur == RLIM_INFINITY)
+		return;
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	(void)pthread_setattr_default_np(&attr);
+	(void)pthread_attr_destroy(&attr);
+}
+
 void reserve_open(void)
 {
+	save_addresses_if_bounded();
 	pthread_mutex_lock(&reserve.lock);
 	reserve.is_open = true;
 	stock();

@@ -114,16 +114,18 @@ static void tell_start(struct control *c)
 	log_info("started", "config=%s state=%s", c->file, reason);
 }
 
-static void begin(struct control *c)
+static int begin(struct control *c, struct err *err)
 {
 	tracks_hear_file(c);
 	tell_start(c); /* with the states after that */
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
 		cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL },
 			"a cutback that came before the start, or in it");
-	journal_start(c->journal);
+	if (journal_start(c->journal, err) != 0)
+		return -1;
 	c->ticker = net_ticker_new(c->loop, TICK_MS, NET_FIRST, tick, c);
 	net_wake(c->waker); /* for signals that came before it */
+	return 0;
 }
 
 static void close_all(struct control *c)
@@ -164,11 +166,10 @@ static int run(struct control *c, struct loaded *l)
 {
 	struct err err = { .code = ERR_NONE };
 
-	if (open_all(c, l, &err) != 0) {
+	if (open_all(c, l, &err) != 0 || begin(c, &err) != 0) {
 		(void)fprintf(stderr, "sluice: %s\n", err.text);
 		return 1;
 	}
-	begin(c);
 	net_loop_run(c->loop);
 	log_info("stopped", "");
 	return 0;

@@ -96,18 +96,23 @@ void journal_each_state(struct journal *j,
 
 /* SIGUSR1 is the cutback, and its handler may run on any thread that is not busy
  * with requests; all other signals are control's. */
-void journal_start(struct journal *j)
+int journal_start(struct journal *j, struct err *err)
 {
 	sigset_t mask, before;
+	int error;
 
 	assert(!j->started);
 	(void)sigfillset(&mask);
 	(void)sigdelset(&mask, SIGUSR1);
 	(void)sigdelset(&mask, SIGBUS); /* of the live file, where it is read */
 	(void)pthread_sigmask(SIG_SETMASK, &mask, &before);
-	j->started = pthread_create(&j->thread, NULL, thread_main, j) == 0;
+	error = pthread_create(&j->thread, NULL, thread_main, j);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	assert(j->started);
+	if (error != 0)
+		return err_set(
+			err, ERR_SYSTEM, "journal's thread: %s", strerror(error));
+	j->started = true;
+	return 0;
 }
 
 void journal_configure(struct journal *j, const struct config_journal *c)
@@ -202,14 +207,15 @@ void journal_close(struct journal *j, uint32_t ms)
 {
 	if (j == NULL)
 		return;
-	if (!j->started)
-		journal_start(j);
 	(void)pthread_mutex_lock(&j->lock);
 	j->closing = true;
 	j->closing_ms = ms;
 	(void)pthread_mutex_unlock(&j->lock);
 	net_wake(j->to_thread);
-	(void)pthread_join(j->thread, NULL);
+	if (j->started || journal_start(j, NULL) == 0)
+		(void)pthread_join(j->thread, NULL);
+	else
+		(void)thread_main(j); /* what is queued is written all the same */
 	answer_all(j);
 	thread_fini(j);
 	net_waker_free(j->to_control);

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import settings
+from sluice import SLUICE_BIN
 from waiting import wait_for
 
 
@@ -124,6 +125,22 @@ def h2_load(sluice, path="/bytes/100000"):
         thread.join()
 
 
+@pytest.mark.parametrize("bytes_of_addresses", range(26 * MIB, 40 * MIB, 2 * MIB))
+def test_a_start_with_too_few_addresses_ends_in_a_sentence(full, bytes_of_addresses, is_sanitized):
+    if is_sanitized:
+        pytest.skip("a sanitizer needs terabytes of addresses")
+    sluice = full(f"--as={bytes_of_addresses}")
+
+    sluice.start(ready=False)
+    wait_for(lambda: "msg=ready" in sluice.log() or sluice.process.poll() is not None, 20,
+             "it serves, or says why not")
+
+    if sluice.process.poll() is not None:
+        assert sluice.process.returncode in (1, 127), "an exit, the loader's is 127; no signal"
+        assert sluice.log().splitlines()[-1].startswith(("sluice: ", str(SLUICE_BIN)))
+        sluice.process = None
+
+
 @pytest.mark.parametrize("bytes_of_addresses", [120 * MIB, 200 * MIB])
 def test_a_load_that_takes_all_memory_leaves_the_operator_what_he_needs(
         full, bytes_of_addresses, is_sanitized, send_requests):
@@ -140,5 +157,6 @@ def test_a_load_that_takes_all_memory_leaves_the_operator_what_he_needs(
         sluice.reload()
 
     wait_for(lambda: sluice.get(tls=False).status == 200, 10, "it serves again")
-    assert dict(send_requests(sluice, 50).by_server) == {"legacy": 50}
+    result = send_requests(sluice, 50)
+    assert dict(result.by_server) == {"legacy": 50}, result
     assert sluice.process.poll() is None

@@ -154,7 +154,7 @@ int main(int argc, char **argv)
 	story.give_up_ms = clock_mono_ms() + PATIENCE_MS;
 	if (journal_open(&story.j, &story.config, &owner, &found, &err) != 0)
 		return 1;
-	journal_start(story.j);
+	assert(journal_start(story.j, NULL) == 0);
 	(void)pthread_create(&reader, NULL, read_status, NULL);
 	struct net_ticker *t = net_ticker_new(story.loop, 2, NET_NORMAL, on_tick, NULL);
 

@@ -125,7 +125,7 @@ static void open_journal(struct fixture *s)
 	cr_assert_eq(
 		journal_open(&s->journal, &s->config->journal, &owner, &found, &err), 0,
 		"%s", err.text);
-	journal_start(s->journal);
+	cr_assert_eq(journal_start(s->journal, NULL), 0);
 }
 
 static void stop(void *arg)

@@ -2,6 +2,7 @@
 #include "sluice/base/reserve.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,36 @@ static void *try_as_another_thread(void *arg)
 	*(bool *)arg = p != NULL;
 	free(p);
 	return NULL;
+}
+
+static void *take_small_blocks(void *arg)
+{
+	enum { BLOCKS = 64 };
+	void *block[BLOCKS];
+
+	for (int i = 0; i < BLOCKS; i++)
+		block[i] = mem_alloc(16);
+	*(size_t *)arg = mallinfo2().hblks; /* of all threads: those mapped alone */
+	for (int i = 0; i < BLOCKS; i++)
+		free(block[i]);
+	return NULL;
+}
+
+Test(reserve, a_thread_without_room_for_a_heap_of_its_own_takes_of_the_others)
+{
+	size_t before, mapped = SIZE_MAX;
+	pthread_t other;
+
+	if (!HAS_ADDRESSES)
+		return;
+	bound(48 << 20);
+	reserve_open();
+	before = mallinfo2().hblks;
+
+	cr_assert_eq(pthread_create(&other, NULL, take_small_blocks, &mapped), 0);
+	pthread_join(other, NULL);
+
+	cr_expect_leq(mapped, before + 1, "%zu blocks have a mapping each", mapped);
 }
 
 Test(reserve, the_last_of_it_is_for_those_that_are_entitled)

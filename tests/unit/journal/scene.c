@@ -64,7 +64,7 @@ int scene_try_open(const char *postgres)
 void scene_open(const char *postgres)
 {
 	cr_assert_eq(scene_try_open(postgres), 0, "%s", scene.lost.text);
-	journal_start(scene.j);
+	cr_assert_eq(journal_start(scene.j, NULL), 0);
 }
 
 void scene_close(void)

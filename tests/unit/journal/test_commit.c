@@ -75,7 +75,7 @@ Test(commit, all_that_is_queued_is_one_transaction_with_one_acknowledgement)
 	cr_assert_eq(scene_try_open(""), 0);
 	scene_append_many("checkout", 1000);
 
-	journal_start(scene.j);
+	cr_assert_eq(journal_start(scene.j, NULL), 0);
 
 	scene_until_committed(1000);
 	cr_assert_eq(scene.acknowledged, 1);

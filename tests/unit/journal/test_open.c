@@ -115,7 +115,7 @@ Test(open, what_was_appended_before_the_start_is_committed_by_it)
 	(void)scene_append("checkout", "start_up");
 	(void)scene_append("checkout", "advance");
 
-	journal_start(scene.j);
+	cr_assert_eq(journal_start(scene.j, NULL), 0);
 
 	scene_until_committed(2);
 	cr_assert_eq(scene_ask("", 0, 0)->n, 2);
