@@ -25,6 +25,8 @@ class Setup:
     routes: int = 0          # 0: one for all, which sluice splits under a guard
     tunnels: bool = False    # WebSocket
     reloads: bool = False    # told to reload while it serves
+    plain_port: int = 0      # a door without TLS too
+    crumbs_port: int = 0     # below /crumbs: a server of HTTP/2, for who can talk to one
 
 
 def free_port():
@@ -205,11 +207,15 @@ log = {{ level = "{'info' if self.setup.reloads else 'warn'}"; }};
 timeouts = {{ client_idle = "{self.idle_timeout()}s"; }};
 listeners = ( {{ name = "web"; address = "127.0.0.1:{self.port}";
   tls = {{ certificates = ( {{ cert = "{self.certs}/demo.pem"; key = "{self.certs}/demo.key"; }} );
-          alpn = [ "h2", "http/1.1" ]; }}; }} );
+          alpn = [ "h2", "http/1.1" ]; }}; }}{self._plain()} );
 {self._split() if plain else self._routes()}
 admin = {{ socket = "{self.folder}/admin.sock"; }};
 journal = {{ path = "{self.folder}/journal.db"; }};
 """)
+
+    def _plain(self):
+        port = self.setup.plain_port
+        return f', {{ name = "plain"; address = "127.0.0.1:{port}"; }}' if port else ""
 
     def _server(self):
         return (f'servers = ( {{ address = "127.0.0.1:{self.origin_port}"; }} ); '
@@ -217,11 +223,15 @@ journal = {{ path = "{self.folder}/journal.db"; }};
 
     def _split(self):
         pool = f'{{ {self._server()} health = {{ path = "/api/health"; }}; }}'
+        port = self.setup.crumbs_port
+        crumbs = (f'crumbs = {{ protocol = "h2"; '
+                  f'servers = ( {{ address = "127.0.0.1:{port}"; }} ); }};' if port else "")
+        route = '{ host = "*"; path = "/crumbs"; pool = "crumbs"; }, ' if port else ""
         return f"""
-pools = {{ legacy = {pool}; new = {pool}; }};
+pools = {{ legacy = {pool}; new = {pool}; {crumbs} }};
 migrations = {{ api = {{ legacy = "legacy"; new = "new"; weights = {{ legacy = 90; new = 10; }};
   guard = {{ error_rate = 5.0; p95_latency = "5s"; }}; }}; }};
-routes = ( {{ host = "*"; path = "/"; migration = "api"; }} );"""
+routes = ( {route}{{ host = "*"; path = "/"; migration = "api"; }} );"""
 
     def _routes(self):
         n = self.setup.routes
@@ -263,6 +273,11 @@ class Haproxy(Proxy):
                            for i in range(max(1, self.setup.routes)))
         use = (f"use_backend %[path,field(2,/),map({self.folder}/routes.map,b0)]"
                if self.setup.routes > 1 else "default_backend b0")
+        plain = f"bind 127.0.0.1:{self.setup.plain_port}" if self.setup.plain_port else ""
+        if self.setup.crumbs_port:
+            backends += (f"backend crumbs\n  server one 127.0.0.1:{self.setup.crumbs_port} "
+                         "proto h2\n")
+            use = "use_backend crumbs if { path_beg /crumbs }\n  " + use
         return self.write("haproxy.cfg", f"""
 global
   nbthread 1
@@ -279,6 +294,7 @@ defaults
   http-reuse always
 frontend web
   bind 127.0.0.1:{self.port} ssl crt {self.folder}/both.pem alpn h2,http/1.1
+  {plain}
   {use}
 {backends}""")
 
@@ -307,6 +323,7 @@ class Nginx(Proxy):
             for i in range(self.setup.routes if self.setup.routes > 1 else 0))
         connection = "$connection_upgrade" if self.setup.tunnels else '""'
         upgrade = "proxy_set_header Upgrade $http_upgrade;" if self.setup.tunnels else ""
+        plain = f"listen 127.0.0.1:{self.setup.plain_port};" if self.setup.plain_port else ""
         return self.write("nginx.conf", f"""
 {"user root;" if os.getuid() == 0 else ""}
 worker_processes 1;
@@ -327,6 +344,7 @@ http {{
 {upstreams}
   server {{
     listen 127.0.0.1:{self.port} ssl http2;
+    {plain}
     ssl_certificate {self.certs}/demo.pem;
     ssl_certificate_key {self.certs}/demo.key;
     ssl_protocols TLSv1.2 TLSv1.3;

@@ -180,6 +180,15 @@ extern const struct kind kind_statuses, kind_grpc_statuses;
 extern const struct table table_root, table_listener, table_pool, table_migration;
 extern const struct table table_route, table_health, table_guard, table_plan;
 extern const struct table table_upgrades, table_tunnels, table_errors, table_headers;
+extern const struct table table_header_rules;
+
+/* RFC 9110, 5.6.2: what may stand in a header without quotes. */
+bool rules_is_token(const char *text, size_t n);
+/* Messages depend on the field of this name. */
+bool rules_is_of_frame(const char *name, size_t n);
+/* That names are names of fields, and none that is_taken. */
+void rules_check_names(struct reader *rd, const char *names, config_setting_t *group,
+	const char *member, bool (*is_taken)(const char *name, size_t n));
 
 /* "FILE:LINE: path.of.setting: text". With a member, about that member of the
  * group s, written or not. */

@@ -3,6 +3,7 @@
 #define SLUICE_HTTP_PRIV_H
 
 #include "sluice/base/list.h"
+#include "sluice/http/edit.h"
 #include "sluice/http/h2.h"
 
 /* --- bytes ---------------------------------------------------------------- */

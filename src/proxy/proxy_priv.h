@@ -13,6 +13,7 @@
 
 #include "sluice/base/list.h"
 #include "sluice/base/mem.h"
+#include "sluice/http/edit.h"
 #include "sluice/http/name_set.h"
 #include "sluice/net/conn.h"
 #include "sluice/net/loop.h"
@@ -50,6 +51,10 @@ void routes_free(struct routes *r);
 const struct config_route *routes_find(
 	const struct routes *r, struct span host, struct span path);
 
+struct rules { /* of a route or a pool; NULL: none */
+	struct http_edit *request, *response;
+};
+
 struct snapshot {
 	_Atomic unsigned refs; /* control's and one for each thread that has it */
 	struct link link;      /* in the proxy's list of published ones */
@@ -58,6 +63,7 @@ struct snapshot {
 	struct routes *routes;
 	struct http_name_set *strip;
 	struct pool **pool;
+	struct rules *route_rules, *pool_rules; /* as config has routes and pools */
 	struct migration **migration;
 	size_t n_pools, n_migrations, n_listeners;
 	struct {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "sluice/config/listener.h"
+#include "sluice/config/rules.h"
 
 enum { CONFIG_MAX_STEPS = 64 };
 
@@ -77,6 +78,7 @@ struct config_route {
 	bool exact; /* the prefix ends where a segment of the path does */
 	bool to_migration;
 	size_t target; /* index into migrations or pools */
+	struct config_header_rules headers;
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "sluice/config/listener.h"
+#include "sluice/config/rules.h"
 
 struct config_server {
 	struct config_address address;
@@ -65,6 +66,7 @@ struct config_pool {
 	char *tls_server_name,
 		*tls_ca_file; /* "" = the address's host; the system's CAs */
 	char *tls_cert_file, *tls_key_file; /* shown to servers; "": none */
+	struct config_header_rules headers;
 };
 
 #endif

@@ -107,9 +107,10 @@ struct http_own { /* what sluice answers itself */
 	const char *events; /* all of a text/event-stream, instead; NULL: none */
 	struct span request_id;
 	bool keep_alive, head_only;
-	unsigned retry_after_s; /* 0: no such field */
-	struct span location;   /* redirects; empty: none */
-	struct span date;       /* empty: none */
+	unsigned retry_after_s;       /* 0: no such field */
+	struct span location;         /* redirects; empty: none */
+	struct span date;             /* empty: none */
+	const struct http_edit *edit; /* of an operator; NULL: none */
 };
 /* A status below 200 is its line alone: "HTTP/1.1 100 Continue". */
 int h1_write_own(

@@ -15,6 +15,8 @@
 
 #include "sluice/base/span.h"
 
+struct http_edit;
+
 enum { HTTP_MAX_FIELDS = 256 };
 
 enum http_method {
@@ -109,6 +111,9 @@ struct http_head {
 struct http_added {
 	struct span via;  /* "1.1 pseudonym" in HTTP/2, the pseudonym in HTTP/1 */
 	struct span date; /* of an answer that has none (RFC 9110, 6.6.1) */
+	/* Fields of operators, in HTTP/2; first gives nothing that last has. May be
+	 * NULL. What they take away is dropped already. */
+	const struct http_edit *first, *last;
 };
 
 /* Why a head or body was refused; a table gives text and status of each. */

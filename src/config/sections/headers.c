@@ -1,10 +1,7 @@
 /*
  * headers - what sluice says of itself in the messages that it passes on.
  */
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "config_priv.h"
 
@@ -37,57 +34,16 @@ static const struct key header_keys[] = {
 	},
 };
 
-/* RFC 9110, 5.6.2: what may stand in a header without quotes. */
-static bool is_token(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if (!isalnum((unsigned char)*text) &&
-			strchr("!#$%&'*+-.^_`|~", *text) == NULL)
-			return false;
-	return true;
-}
-
-/* Names that are the message's own are not for this list. */
-static bool may_go(const char *word, size_t n)
-{
-	static const char *const own[] = { "host", "content-length", "connection",
-		"transfer-encoding", "upgrade", "te", "trailer", "expect" };
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (strlen(own[i]) == n && strncasecmp(own[i], word, n) == 0)
-			return false;
-	}
-	return true;
-}
-
-static void check_strip(struct reader *rd, const char *names, config_setting_t *s)
-{
-	static const char between[] = " \t,";
-
-	for (const char *p = names; *(p += strspn(p, between)) != '\0';) {
-		size_t n = strcspn(p, between);
-		char word[64];
-
-		(void)snprintf(word, sizeof(word), "%.*s", (int)n, p);
-		if (n >= sizeof(word) || !is_token(word) || !may_go(word, n))
-			problem_at_member(rd, s, "strip",
-				"expected names of fields that a message can do "
-				"without, got \"%.60s\"",
-				word);
-		p += n;
-	}
-}
-
 static void check_headers(struct reader *rd, void *base, config_setting_t *s)
 {
 	const struct config_headers *h = base;
 
-	if (!is_token(h->via))
+	if (h->via[0] != '\0' && !rules_is_token(h->via, strlen(h->via)))
 		problem_at_member(rd, s, "via",
 			"expected a token (letters, digits and !#$%%&'*+-.^_`|~), got "
 			"\"%.60s\"",
 			h->via);
-	check_strip(rd, h->strip, s);
+	rules_check_names(rd, h->strip, s, "strip", rules_is_of_frame);
 }
 
 const struct table table_headers = {

@@ -289,6 +289,14 @@ static const struct key pool_keys[] = {
 		.written = speaks_tls,
 		.help = "speak TLS to the servers; without this group, plain HTTP",
 	},
+	{
+		.name = "headers",
+		.kind = &kind_group,
+		AT(config_pool, headers),
+		.table = &table_header_rules,
+		.help = "fields that requests to its servers and responses of them get "
+			"and lose",
+	},
 };
 
 static void check_servers(

@@ -147,6 +147,13 @@ static const struct key route_keys[] = {
 		.written = to_pool,
 		.help = "where matching requests go; this or migration",
 	},
+	{
+		.name = "headers",
+		.kind = &kind_group,
+		AT(config_route, headers),
+		.table = &table_header_rules,
+		.help = "fields that the route's requests and responses get and lose",
+	},
 };
 
 static bool is_ipv6(const char *host)

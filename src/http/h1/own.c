@@ -91,6 +91,14 @@ static char *put_fields(char *w, const struct http_own *o)
 	return put_decimal_line(w, SPAN("Content-Length: "), body_length(o));
 }
 
+static char *put_head(char *w, const struct http_own *o)
+{
+	w = put_status_line(w, o->status);
+	if (o->status >= 200)
+		w = put_fields(w, o);
+	return h1_put(w, SPAN("\r\n"));
+}
+
 int h1_write_own(struct buf_pool *pool, struct buf *out, const struct http_own *o)
 {
 	size_t text_n = (o->text == NULL ? 0 : strlen(o->text)) +
@@ -101,13 +109,16 @@ int h1_write_own(struct buf_pool *pool, struct buf *out, const struct http_own *
 	if (!buf_reserve(pool, out, room))
 		return -1;
 
-	char *w = put_status_line(buf_tail(out), o->status);
-	if (o->status >= 200)
-		w = put_fields(w, o);
-	w = h1_put(w, SPAN("\r\n"));
+	size_t from = buf_len(out), head_n;
+	char *w = put_head(buf_tail(out), o);
+
+	head_n = (size_t)(w - buf_tail(out));
 	if (o->status >= 200 && !o->head_only)
 		w = put_body(w, o);
 	assert((size_t)(w - buf_tail(out)) <= room);
 	out->tail = (uint32_t)(w - out->data);
+	if (o->status >= 200 && o->edit != NULL &&
+		!http_edit_text(o->edit, pool, out, from, &head_n))
+		return -1;
 	return 0;
 }

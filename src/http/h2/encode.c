@@ -7,8 +7,8 @@
 #include "http_priv.h"
 
 /* :method, :scheme, :path, :authority, :protocol, te, content-length */
-enum { OURS_MAX = 8, TRAILERS_MAX = 64 };
-enum { STATUS_DIGITS = 3, OWN_FIELDS = 16, OWN_HEAD_MAX = 16384 };
+enum { OURS_MAX = 8, EDITS_MAX = 128, TRAILERS_MAX = 64 };
+enum { STATUS_DIGITS = 3, OWN_FIELDS = 80, OWN_HEAD_MAX = 16384 };
 
 #define CONNECTION_FIELDS                                                      \
 	(http_bit(HTTP_N_CONNECTION) | http_bit(HTTP_N_KEEP_ALIVE) |           \
@@ -19,7 +19,7 @@ enum { STATUS_DIGITS = 3, OWN_FIELDS = 16, OWN_HEAD_MAX = 16384 };
 
 struct pairs {
 	size_t n;
-	nghttp2_nv nv[HTTP_MAX_FIELDS + OURS_MAX];
+	nghttp2_nv nv[HTTP_MAX_FIELDS + EDITS_MAX + OURS_MAX];
 	char decimal[H1_DECIMAL_MAX]; /* of content-length */
 };
 
@@ -93,8 +93,24 @@ static unsigned status_of(const struct http_head *h, const struct h2_stream *s)
 	return s->is_tunnel && h->status == 101 ? 200 : h->status;
 }
 
+static void add_edit(
+	struct pairs *p, const struct http_edit *e, const struct http_edit *last)
+{
+	size_t at = 0, most = p->n + EDITS_MAX / 2;
+	struct span name, value;
+
+	while (p->n < most && http_edit_next(e, &at, &name, &value)) {
+		if (last == NULL || !http_edit_has(last, name))
+			add(p, name, value, NGHTTP2_NV_FLAG_NONE);
+	}
+}
+
 static void add_added(struct pairs *p, const struct http_added *a)
 {
+	if (a->first != NULL)
+		add_edit(p, a->first, a->last);
+	if (a->last != NULL)
+		add_edit(p, a->last, NULL);
 	if (a->via.n > 0)
 		add_ours(p, SPAN("via"), a->via);
 	if (a->date.n > 0)

@@ -53,6 +53,7 @@ static enum verdict send_own(struct exchange *r, struct http_own *own)
 	own->date = answer_date(r->thread);
 	own->request_id = (struct span){ .p = r->id, .n = r->id_n };
 	own->head_only = r->head.method == HTTP_HEAD;
+	own->edit = edit_own(r);
 	stage_fini(net_loop_bufs(r->thread->loop), &r->down);
 	if (!r->from->put_own(r, own))
 		return exchange_leave(r, LEAVE_QUIET);

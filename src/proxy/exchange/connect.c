@@ -30,6 +30,7 @@ static bool find_route(struct exchange *r)
 	route = routes_find(s->routes, (struct span){ .p = host, .n = host_n }, path);
 	if (route == NULL)
 		return false;
+	r->edits.route = &s->route_rules[route - s->config->routes];
 	if (route->to_migration) {
 		r->migration = s->migration[route->target];
 		r->migration_config = &s->config->migrations[route->target];
@@ -86,6 +87,8 @@ static bool stage_head(struct exchange *r)
 	if (r->upgrade != UPGRADE_NONE && !upgrade_stage(r))
 		return false;
 	r->up_head_n = (uint32_t)buf_len(&r->up.bytes);
+	if (!edit_request_for_route(r))
+		return false;
 	r->up_framing = r->head.framing;
 	buf_drop(&r->in->bytes, r->head.bytes);
 	r->head_dropped = true;
@@ -354,7 +357,7 @@ enum verdict step_connect(struct exchange *r)
 	r->upstream_was_ready = true;
 	if (takes_no_tunnel(r))
 		return no_tunnel_there(r);
-	if (!r->to->begin(r))
+	if (!edit_request_for_pool(r) || !r->to->begin(r))
 		return attempt_failed(r, OUTCOME_LOCAL);
 	return exchange_go(r, EX_RELAY);
 }

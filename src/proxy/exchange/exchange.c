@@ -174,6 +174,7 @@ static void release_bufs(struct exchange *r)
 	buf_release(bufs, &r->in_trailers);
 	stage_fini(bufs, &r->up);
 	stage_fini(bufs, &r->down);
+	buf_release(bufs, &r->edits.plain);
 	buf_release(bufs, &r->up_trailers);
 	buf_release(bufs, &r->down_trailers);
 	buf_release(bufs, &r->up_in);

@@ -245,7 +245,12 @@ struct exchange {
 	struct stage up; /* the request: its head as HTTP/1 writes it, then the body */
 	uint32_t up_head_n;
 	enum http_framing up_framing; /* of the body in up */
-	struct buf up_trailers;       /* lines, of what has no chunks */
+	struct {
+		const struct rules *route;    /* NULL: not found yet */
+		const struct http_edit *pool; /* done to the head in up */
+		struct buf plain; /* that head before; empty: no pool has edited it */
+	} edits;
+	struct buf up_trailers; /* lines, of what has no chunks */
 	struct buf up_in;
 	struct buf up_in_trailers;
 
@@ -365,6 +370,18 @@ void stage_consume(struct stage *s, struct buf *source, size_t n);
 /* The body in r->up, framed anew for a side that wants it so; false: no room. */
 bool stage_reframe(struct exchange *r, enum http_framing framing);
 void stage_fini(struct buf_pool *pool, struct stage *s);
+
+/* Header rules, stage/edit.c. Of a request the route's once its head is staged, the
+ * pool's before an attempt begins. False: no memory. */
+bool edit_request_for_route(struct exchange *r) MUST_USE;
+bool edit_request_for_pool(struct exchange *r) MUST_USE;
+/* What sluice's own answer gets; NULL: nothing. */
+const struct http_edit *edit_own(const struct exchange *r);
+/* A final response, written to out as HTTP/1.1 with both rules done; false: no memory. */
+bool edit_response(
+	struct exchange *r, struct buf *out, const struct h1_answer *a) MUST_USE;
+/* The same for HTTP/2, by fields. */
+void edit_response_fields(struct exchange *r, struct http_added *added);
 
 /* attempt.c */
 void attempt_begin(struct exchange *r);

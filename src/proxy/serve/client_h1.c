@@ -189,7 +189,7 @@ static bool put_head(struct exchange *r, bool interim)
 	a.framing = r->down_framing;
 	a.keep_alive = r->keep_alive;
 	a.added.date = response_date(r);
-	return h1_write_response(bufs(r), &r->down.bytes, &r->response, &a) == 0;
+	return edit_response(r, &r->down.bytes, &a);
 }
 
 static bool put_own(struct exchange *r, const struct http_own *own)

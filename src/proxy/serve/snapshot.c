@@ -66,8 +66,41 @@ static int load_pools(struct snapshot *s, const struct config *c, struct err *er
 	return 0;
 }
 
+static struct rules rules_new(const struct config_header_rules *c)
+{
+	return (struct rules){
+		.request = http_edit_new(
+			c->request.set, c->request.add, c->request.remove),
+		.response = http_edit_new(
+			c->response.set, c->response.add, c->response.remove),
+	};
+}
+
+static void load_rules(struct snapshot *s, const struct config *c)
+{
+	s->route_rules = mem_zero((c->n_routes + 1) * sizeof(*s->route_rules));
+	for (size_t i = 0; i < c->n_routes; i++)
+		s->route_rules[i] = rules_new(&c->routes[i].headers);
+	s->pool_rules = mem_zero((c->n_pools + 1) * sizeof(*s->pool_rules));
+	for (size_t i = 0; i < c->n_pools; i++)
+		s->pool_rules[i] = rules_new(&c->pools[i].headers);
+}
+
+static void free_rules(struct rules *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		http_edit_free(rules[i].request);
+		http_edit_free(rules[i].response);
+	}
+	free(rules);
+}
+
 static void release(struct snapshot *s)
 {
+	if (s->config != NULL) {
+		free_rules(s->route_rules, s->config->n_routes);
+		free_rules(s->pool_rules, s->config->n_pools);
+	}
 	for (size_t i = 0; i < s->n_pools; i++)
 		pool_free(s->pool[i]);
 	for (size_t i = 0; i < s->n_migrations; i++)
@@ -109,6 +142,7 @@ int snapshot_load(struct snapshot **out, struct config **config, struct err *err
 	s->migration = mem_zero((c->n_migrations + 1) * sizeof(*s->migration));
 	s->routes = routes_new(c);
 	s->strip = strip_of(c);
+	load_rules(s, c);
 	s->config = *config;
 	*config = NULL;
 	*out = s;
