@@ -46,12 +46,12 @@ def clean(shift):
 class Attempt(Counts):
     """What one attempt on new has changed."""
 
-    def expect(self, how, error, user_error=None, user=True):
+    def expect(self, how, error, user_error=None):
         """All that is counted of it, which is told one after the other."""
         expected = {outcome(o): int(o == how) for o in OUTCOMES}
         expected |= {side("attempts_total"): 1,
                      side("attempt_errors_total"): int(error),
-                     side("requests_total"): int(user),
+                     side("requests_total"): 1,
                      side("user_errors_total"): int(error if user_error is None
                                                     else user_error)}
         with contextlib.suppress(DeadlinePassed):
@@ -174,7 +174,7 @@ def test_a_client_that_leaves_before_an_answer_is_no_error(shift, request_text):
         up.read_head()
         reset(client)
 
-    counts.expect("client_gone", error=False, user=False)
+    counts.expect("client_gone", error=False)
     counts.wait("sluice_client_gone_total", 1)
     assert counts.samples == 0
     assert up.read_rest() in (b"", b"abc"), "the origin is told at once"
@@ -190,7 +190,48 @@ def test_a_client_that_leaves_in_the_middle_of_the_answer_is_no_error(shift):
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             up.send(b"x" * (64 << 20))
 
-    counts.expect("client_gone", error=False, user=False)
+    counts.expect("client_gone", error=False)
+
+
+@contextlib.contextmanager
+def all_of_new(certs, new_pool=None, **changes):
+    with contextlib.ExitStack() as stack:
+        legacy, new = Origin(), Origin()
+        stack.callback(legacy.stop)
+        stack.callback(new.stop)
+        pools = {"legacy": pool(legacy), "new": pool(new, **ONE_TRY, **(new_pool or {}))}
+        api = migration(100, rescue={"enabled": False})
+        yield stack.enter_context(running(certs, pools, {"api": api}, **changes)), new
+
+
+def test_a_client_that_leaves_the_queue_was_a_request_and_no_error(certs):
+    with all_of_new(certs, {"max_requests": 1}) as (sluice, new), \
+            sluice.client(tls=False) as first, sluice.client(tls=False) as second:
+        first.send(GET)
+        new.next()
+        counts = Counts(sluice)
+        second.send(GET)
+        counts.wait(side("queued_total"), 1)
+        reset(second)
+        counts.wait("sluice_client_gone_total", 1)
+
+        assert counts.rise(side("requests_total")) == 1
+        assert counts.rise(side("user_errors_total")) == 0
+        assert counts.rise(side("attempts_total")) == 0
+
+
+def test_events_that_end_in_silence_were_a_request(certs):
+    with all_of_new(certs, timeouts={"tunnel_idle": "500ms"}) as (sluice, new), \
+            sluice.client(tls=False) as client:
+        counts = Counts(sluice)
+        client.send(GET)
+        up = new.next()
+        up.answer("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        client.read_head()
+        counts.wait("sluice_timeout_stream_idle_total", 1)
+
+        counts.wait(side("requests_total"), 1)
+        assert counts.rise(side("user_errors_total")) == 0
 
 
 def late(shift):
@@ -205,7 +246,7 @@ def test_lateness_is_known_before_the_client_leaves_and_stays_known(shift):
         wait_for(lambda: late(shift) == before + 1, 2, "the guard knows of one that is late")
         counts = Attempt(shift)
         reset(client)
-        counts.expect("client_gone", error=False, user=False)
+        counts.expect("client_gone", error=False)
 
     assert late(shift) == before + 1, "and it is counted once"
 
@@ -448,7 +489,7 @@ def test_a_body_that_the_client_does_not_read_does_not_stall(shift):
         assert counts.rise(outcome("stall")) == 0
         reset(client)
 
-    counts.expect("client_gone", error=False, user=False)
+    counts.expect("client_gone", error=False)
 
 
 def test_an_upload_that_the_client_leaves_standing_blames_no_pool(shift):

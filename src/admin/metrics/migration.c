@@ -237,7 +237,8 @@ static const struct family families[] = {
 		.arg = SHOW_PROMOTE },
 	{ .name = NAME("requests_total"),
 		.type = "counter",
-		.help = "Requests of users, by the side that answered.",
+		.help = "Requests of users, by the side that answered or was to; those "
+			"whose client left are no errors.",
 		.show = show_count,
 		.arg = COUNT_REQUESTS },
 	{ .name = NAME("user_errors_total"),

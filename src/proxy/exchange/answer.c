@@ -51,15 +51,17 @@ static enum verdict send_own(struct exchange *r, struct http_own *own)
 	r->keep_alive = r->keep_alive && r->to_upstream == HALF_DONE;
 	own->keep_alive = r->keep_alive;
 	own->date = answer_date(r->thread);
-	own->request_id = (struct span){ .p = r->id, .n = r->id_n };
+	own->request_id = (struct span){ .p = r->record.id, .n = r->record.id_n };
 	own->head_only = r->head.method == HTTP_HEAD;
 	own->edit = edit_own(r);
 	stage_fini(net_loop_bufs(r->thread->loop), &r->down);
-	if (!r->from->put_own(r, own))
+	if (!r->from->put_own(r, own)) {
+		record_write(r, ENDING_BROKEN);
 		return exchange_leave(r, LEAVE_QUIET);
+	}
 	answer_count(r->thread, own->status);
-	r->own = true;
-	r->status = (uint16_t)own->status;
+	r->record.own = true;
+	r->record.status = (uint16_t)own->status;
 	r->response_begun = true;
 	r->to_client = HALF_DONE;
 	return exchange_go(r, EX_RELAY);
@@ -77,7 +79,7 @@ static enum verdict tell_to_come_again(struct exchange *r, unsigned status)
 	(void)snprintf(events, sizeof(events), "retry: %u\n\n",
 		COME_AGAIN_MS + by_chance % COME_AGAIN_MS);
 	v = send_own(r, &own);
-	r->status = (uint16_t)status; /* counts as what it is */
+	r->record.status = (uint16_t)status; /* counts as what it is */
 	return v;
 }
 

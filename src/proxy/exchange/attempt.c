@@ -31,13 +31,14 @@ void attempt_begin(struct exchange *r)
 	*a = (struct attempt){ .running = true, .side = r->side };
 	/* The first one has waited since the head was complete; a queue counts, and the
 	 * time of those that were none does not. */
-	a->begun_ns = r->tries == 0 && r->n_unprocessed == 0
-			      ? r->ready_ns
+	a->begun_ns = r->record.tries == 0 && r->record.n_unprocessed == 0
+			      ? r->record.ready_ns
 			      : net_loop_now_ns(r->thread->loop);
-	r->tries++;
-	if (r->tries > 1) {
+	r->record.tries++;
+	if (r->record.tries > 1) {
 		thread_count(r->thread, STAT_RETRIES, 1);
-		if (r->tries > r->tries_of_new + 1) /* else it is the rescue */
+		if (r->record.tries >
+			r->record.tries_of_new + 1) /* else it is the rescue */
 			count(r, COUNT_RETRIES);
 	}
 	if (r->migration == NULL)
@@ -128,7 +129,8 @@ bool attempt_is_bad_status(const struct config_errors *e, unsigned status)
 bool attempt_got_bad_status(const struct exchange *r)
 {
 	return attempt_is_bad_status(
-		r->migration != NULL ? &r->migration_config->errors : NULL, r->status);
+		r->migration != NULL ? &r->migration_config->errors : NULL,
+		r->record.status);
 }
 
 /* A promised body stands still: one error at this moment, whatever comes (S23). */

@@ -70,12 +70,13 @@ static bool goes_to_new(struct exchange *r, struct pool *pool)
 {
 	struct pool_capacity has;
 
-	if (!r->wants_new || r->rescued || migration_effective_ppm(r->migration) == 0)
+	if (!r->wants_new || r->record.rescued ||
+		migration_effective_ppm(r->migration) == 0)
 		return false;
 	has = pool_capacity(pool, false);
 	if (has.n_usable > 0 && !migration_seen_new(r->migration))
 		migration_set_seen_new(r->migration, true);
-	if (r->tries > 0 && r->side == SIDE_NEW && has.n_usable > 0)
+	if (r->record.tries > 0 && r->side == SIDE_NEW && has.n_usable > 0)
 		return true; /* a retry stays where the split has put it */
 	if (r->spilled || has.n_usable == 0 ||
 		migration_spills(
@@ -90,7 +91,7 @@ static bool goes_to_new(struct exchange *r, struct pool *pool)
 static enum choice without_legacy(
 	struct exchange *r, struct pool *legacy, struct pool *new_)
 {
-	bool may_new = !r->rescued && migration_effective_ppm(r->migration) > 0;
+	bool may_new = !r->record.rescued && migration_effective_ppm(r->migration) > 0;
 
 	if (pool_capacity(new_, false).n_usable == 0) {
 		r->fail_open = true;

@@ -64,7 +64,7 @@ static bool stage_head(struct exchange *r)
 	char local[64];
 	struct h1_forward f = {
 		.client_ip = client_ip(c),
-		.request_id = { .p = r->id, .n = r->id_n },
+		.request_id = { .p = r->record.id, .n = r->record.id_n },
 		.host = http_text(&r->head, r->head.host),
 		.tls = net_conn_has_tls(c->conn),
 		.trusted = r->trusted,
@@ -92,7 +92,7 @@ static bool stage_head(struct exchange *r)
 	r->up_framing = r->head.framing;
 	buf_drop(&r->in->bytes, r->head.bytes);
 	r->head_dropped = true;
-	r->ready_ns = net_loop_now_ns(r->thread->loop);
+	r->record.ready_ns = net_loop_now_ns(r->thread->loop);
 	return true;
 }
 
@@ -100,8 +100,6 @@ static enum verdict no_server(struct exchange *r)
 {
 	thread_count(r->thread, STAT_NO_SERVER, 1);
 	exchange_stop_waiting(r);
-	if (r->tries == 0) /* nobody took it: it was meant for this one */
-		r->side = r->wants_new ? SIDE_NEW : SIDE_LEGACY;
 	if (!r->pool_busy)
 		return answer(r, 503, "no backend is available");
 	thread_count(r->thread, STAT_LIMIT_SERVER, 1);
@@ -316,7 +314,7 @@ static bool open_upstream(struct exchange *r)
 static enum verdict turn_back(struct exchange *r)
 {
 	attempt_end(r, OUTCOME_LOCAL);
-	r->tries--;
+	r->record.tries--;
 	r->to->spare(r);
 	upstream_close(r);
 	return exchange_go(r, EX_ROUTE);

@@ -82,8 +82,8 @@ enum verdict exchange_go(struct exchange *r, enum step next)
 
 static void close_stuck(struct exchange *r)
 {
-	log_error("exchange is stuck", "id=%.*s step=%s", (int)r->id_n, r->id,
-		steps[r->step].name);
+	log_error("exchange is stuck", "id=%.*s step=%s", (int)r->record.id_n,
+		r->record.id, steps[r->step].name);
 	thread_count(r->thread, STAT_STUCK, 1);
 	attempt_end(r, OUTCOME_LOCAL);
 	(void)exchange_leave(r, LEAVE_BROKEN); /* nobody runs it any more */
@@ -187,6 +187,7 @@ void exchange_end(struct exchange *r)
 	struct thread *t = r->thread;
 
 	attempt_end(r, OUTCOME_LOCAL); /* nothing, if it has ended already */
+	record_write(r, ENDING_CLIENT);
 	if (r->tunnel != NULL)
 		tunnel_drop(r->tunnel);
 	admit_leave(r);
@@ -227,23 +228,9 @@ void exchange_abandon(struct exchange *r)
 
 void exchange_cut(struct exchange *r)
 {
-	exchange_count_user(r, true);
+	record_write(r, ENDING_BROKEN);
 	attempt_end(r, OUTCOME_LOCAL);
 	(void)exchange_leave(r, LEAVE_BROKEN); /* it is not running */
-}
-
-void exchange_count_user(const struct exchange *r, bool broken)
-{
-	if (r->migration == NULL)
-		return;
-	migration_add(r->migration, r->thread->index, r->side, COUNT_REQUESTS, 1);
-	if (r->status >= 500 || broken)
-		migration_add(
-			r->migration, r->thread->index, r->side, COUNT_USER_ERRORS, 1);
-	migration_add(
-		r->migration, r->thread->index, r->side, COUNT_BYTES_IN, r->body_bytes);
-	migration_add(r->migration, r->thread->index, r->side, COUNT_BYTES_OUT,
-		r->sent_bytes);
 }
 
 static enum outcome outcome_of(const struct exchange *r)
@@ -257,7 +244,7 @@ enum verdict step_finish(struct exchange *r)
 {
 	if (r->switched)
 		return tunnel_begin(r);
-	exchange_count_user(r, false);
+	record_write(r, ENDING_WHOLE);
 	if (r->to != NULL)
 		r->to->keep(r);
 	attempt_end(r, outcome_of(r));

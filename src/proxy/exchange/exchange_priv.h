@@ -9,6 +9,7 @@
 #include "sluice/http/ws.h"
 #include "sluice/pool/wait.h"
 
+#include "exchange/record_priv.h"
 #include "serve/client_priv.h"
 
 /* --- the two sides of an exchange ---------------------------------------------------
@@ -77,7 +78,7 @@ struct upstream_side {
 	bool (*put_trailer)(struct exchange *r, struct span line);
 	bool (*put_end)(struct exchange *r);
 	/* TAKEN: r->response is a whole head, its bytes at the front of up_in. */
-	enum taken (*take_head)(struct exchange *r);
+	enum taken (*take_head)(struct exchange *r, enum outcome *why);
 	/* TAKEN: more bytes are in up_in, or the end is (upstream_eof). */
 	enum taken (*read)(struct exchange *r, size_t *run, enum outcome *why);
 	void (*settle)(struct exchange *r);
@@ -165,6 +166,7 @@ bool credit_lasts(struct credit *c, const struct credit_terms *t, bool waiting,
 
 struct exchange {
 	enum step step;
+	struct exchange_record record;
 	bool running, expired;
 	const struct client_side *from; /* who asks */
 	struct client *client;
@@ -190,13 +192,9 @@ struct exchange {
 	struct h1_parser parser;
 	struct http_head head;
 	struct h1_body request_body;
-	uint64_t begun_ns, ready_ns; /* first byte; head complete */
-	uint64_t body_bytes;
 	enum upgrade upgrade;
 	struct bucket *waits_at; /* it counts among those that wait there */
 	char ws_key[WS_KEY_SIZE];
-	char id[64];
-	uint8_t id_n;
 	bool head_dropped; /* its bytes are gone from in; spans are stale */
 	bool trusted;      /* the peer is one whose word counts */
 	bool repeatable;   /* safe, or has an Idempotency-Key (S25) */
@@ -211,14 +209,12 @@ struct exchange {
 	struct pool_waiter waiter; /* its place in the queue of wanted */
 	struct server *server;
 	enum side side;
-	bool chosen, wants_new, spilled, fail_open, rescued, failure_told;
+	bool chosen, wants_new, spilled, fail_open, failure_told;
 	bool pool_busy, overflow_asked, overflows, queued_told;
 	bool held_too_much; /* more of the body went up than is kept for another attempt
 			     */
-	unsigned tries, tries_of_new; /* all; those before a rescue */
-	bool wants_events;            /* GET for text/event-stream */
-	bool unprocessed;             /* so its server says, and all of it is here */
-	uint8_t n_unprocessed;
+	bool wants_events;  /* GET for text/event-stream */
+	bool unprocessed;   /* so its server says, and all of it is here */
 	const struct server *tried[4];
 	unsigned n_tried;
 	struct attempt attempt;
@@ -261,7 +257,6 @@ struct exchange {
 	struct buf down_trailers;
 	enum http_framing down_framing;
 	bool down_ended; /* of HTTP/2: the end is on its way */
-	bool own;        /* the answer is sluice's */
 	bool upstream_keep, response_begun, trailers_begun, up_trailers_begun, promised;
 	bool response_parsing;
 	bool switched;     /* a 101 that was asked for: what comes now is a tunnel's */
@@ -269,9 +264,7 @@ struct exchange {
 	bool ends_now;     /* which it shall, or a call */
 	uint64_t leave_ns; /* a call that was asked to end shall do so by then */
 	struct tunnel *tunnel; /* of a stream, in step tunnel */
-	uint16_t status;
 	uint8_t interims;
-	uint64_t sent_bytes;
 
 	bool grpc;            /* a call (grpc.c) */
 	int8_t grpc_status;   /* -1: not heard yet */
@@ -302,8 +295,8 @@ enum verdict exchange_leave(struct exchange *r, enum leaving how);
 void exchange_cut(struct exchange *r);
 /* The client has gone: at once, whatever the step. */
 void exchange_abandon(struct exchange *r);
-/* What a user got. broken: an answer that ended too early. */
-void exchange_count_user(const struct exchange *r, bool broken);
+/* The first word counts. exchange_end says, if nobody has, that the client is gone. */
+void record_write(struct exchange *r, enum ending how);
 
 /* The steps, each in a file of its name */
 enum verdict step_head(struct exchange *r);

@@ -69,15 +69,16 @@ static void set_id(struct exchange *r, bool trusted)
 	struct span theirs =
 		f != NULL ? http_field_value(&r->head, f) : (struct span){ .n = 0 };
 
-	if (f != NULL && theirs.n < sizeof(r->id) && is_clean(theirs)) {
-		memcpy(r->id, theirs.p, theirs.n);
-		r->id_n = (uint8_t)theirs.n;
+	if (f != NULL && theirs.n < sizeof(r->record.id) && is_clean(theirs)) {
+		memcpy(r->record.id, theirs.p, theirs.n);
+		r->record.id_n = (uint8_t)theirs.n;
 		return;
 	}
 	t->id_count++;
-	write_hex(r->id, t->id_seed[0] ^ (t->id_count * UINT64_C(0x9e3779b97f4a7c15)));
-	write_hex(r->id + ID_HEX / 2, t->id_seed[1] + t->id_count);
-	r->id_n = ID_HEX;
+	write_hex(r->record.id,
+		t->id_seed[0] ^ (t->id_count * UINT64_C(0x9e3779b97f4a7c15)));
+	write_hex(r->record.id + ID_HEX / 2, t->id_seed[1] + t->id_count);
+	r->record.id_n = ID_HEX;
 }
 
 enum verdict head_is_refused(struct exchange *r, unsigned status, const char *text)

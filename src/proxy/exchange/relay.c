@@ -103,6 +103,7 @@ static void set_deadline(struct exchange *r, enum awaited now)
 static enum verdict end_silence(struct exchange *r)
 {
 	thread_count(r->thread, STAT_TIMEOUT_STREAM, 1);
+	record_write(r, ENDING_WHOLE);
 	attempt_end(r, OUTCOME_OK);
 	return exchange_leave(r, LEAVE_BROKEN);
 }
@@ -250,7 +251,7 @@ enum verdict step_relay(struct exchange *r)
 	enum outcome why = OUTCOME_OK;
 	enum verdict v = WAIT;
 
-	if (r->own)
+	if (r->record.own)
 		return relay_own(r);
 	if (request_half(r, &why) == FLOW_FAILED)
 		return failed(r, why);

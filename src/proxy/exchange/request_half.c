@@ -34,7 +34,7 @@ static void review_keeping(struct exchange *r, size_t more)
 {
 	if (!r->up.keep)
 		return;
-	if (r->body_bytes > hold_max(r) ||
+	if (r->record.bytes_in > hold_max(r) ||
 		buf_len(&r->up.bytes) + more + FRAMING_MAX > BUF_LARGE)
 		r->held_too_much = true;
 	if (r->response_begun || r->held_too_much ||
@@ -88,7 +88,7 @@ static bool put_piece(
 	struct exchange *r, enum h1_piece piece, struct span data, size_t used)
 {
 	if (piece == H1_DATA) {
-		r->body_bytes += data.n;
+		r->record.bytes_in += data.n;
 		r->tally->came += data.n;
 	}
 	review_keeping(r, data.n);
@@ -138,7 +138,7 @@ static enum flow take_body(struct exchange *r)
 		if (!put_piece(r, piece, data, used) ||
 			(result == H1_DONE && !put_end(r)))
 			return no_memory(r);
-		if (max > 0 && r->body_bytes > max)
+		if (max > 0 && r->record.bytes_in > max)
 			return too_large(r);
 		if (used == 0)
 			break;
@@ -205,7 +205,7 @@ static enum flow pump(struct exchange *r, enum outcome *why)
 /* The client waits too: for the 100 that it was promised (RFC 9110, 10.1.1). */
 static bool awaits_continue(const struct exchange *r)
 {
-	return r->head.expect_continue && r->interims == 0 && r->body_bytes == 0;
+	return r->head.expect_continue && r->interims == 0 && r->record.bytes_in == 0;
 }
 
 bool request_awaits_client(const struct exchange *r)

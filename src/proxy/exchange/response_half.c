@@ -27,8 +27,8 @@ static void count_status(struct exchange *r)
 
 	if (r->migration == NULL)
 		return;
-	if (r->status < 500)
-		c = (enum side_count)(COUNT_STATUS_1XX + r->status / 100 - 1);
+	if (r->record.status < 500)
+		c = (enum side_count)(COUNT_STATUS_1XX + r->record.status / 100 - 1);
 	migration_add(r->migration, r->thread->index, r->side, c, 1);
 }
 
@@ -45,7 +45,7 @@ static enum taken stage_switch(struct exchange *r, enum outcome *why)
 	if (!upgrade_is_accepted(r))
 		return FAILED;
 	attempt_first_byte(r);
-	r->status = r->response.status;
+	r->record.status = r->response.status;
 	count_status(r);
 	*why = OUTCOME_LOCAL;
 	if (!r->from->put_head(r, true))
@@ -123,7 +123,7 @@ static enum http_framing body_framing(const struct exchange *r)
 static enum taken final_head(struct exchange *r, enum outcome *why)
 {
 	attempt_first_byte(r);
-	r->status = r->response.status;
+	r->record.status = r->response.status;
 	count_status(r);
 	if (r->grpc)
 		grpc_note_head(r);
@@ -142,7 +142,7 @@ static enum taken final_head(struct exchange *r, enum outcome *why)
 
 static enum taken take_head(struct exchange *r, enum outcome *why)
 {
-	enum taken t = r->to->take_head(r);
+	enum taken t = r->to->take_head(r, why);
 
 	if (t != TAKEN)
 		return t;
@@ -168,7 +168,7 @@ static bool put_piece(
 
 	switch (piece) {
 	case H1_DATA:
-		r->sent_bytes += data.n;
+		r->record.bytes_out += data.n;
 		if (!chunked && data.n > COPY_MAX && used == data.n) {
 			r->down.direct = data.n;
 			return true;

@@ -38,7 +38,7 @@ static struct retry_facts facts_of(const struct exchange *r, enum outcome why)
 		.body_held = !r->held_too_much,
 		.response_begun = r->response_begun,
 		.client_gone = r->client_gone_told,
-		.tries = r->tries - r->tries_of_new,
+		.tries = r->record.tries - r->record.tries_of_new,
 		.max_tries = pool_config(r->pool)->retry_attempts,
 	};
 }
@@ -46,7 +46,7 @@ static struct retry_facts facts_of(const struct exchange *r, enum outcome why)
 static bool may_rescue(struct exchange *r, struct retry_facts f)
 {
 	f.rescue = true;
-	if (r->migration == NULL || r->side != SIDE_NEW || r->rescued ||
+	if (r->migration == NULL || r->side != SIDE_NEW || r->record.rescued ||
 		!r->migration_config->rescue)
 		return false;
 	if (f.response_begun || f.client_gone)
@@ -78,15 +78,15 @@ static enum verdict again(struct exchange *r)
 	r->up.sent = 0;
 	r->to_client = HALF_HEAD;
 	r->response_parsing = false;
-	r->status = 0;
+	r->record.status = 0;
 	return exchange_go(r, EX_ROUTE);
 }
 
 static enum verdict rescue(struct exchange *r)
 {
 	migration_add(r->migration, r->thread->index, SIDE_NEW, COUNT_RESCUED, 1);
-	r->rescued = true;
-	r->tries_of_new = r->tries;
+	r->record.rescued = true;
+	r->record.tries_of_new = r->record.tries;
 	r->n_tried = 0;
 	return again(r);
 }
@@ -134,7 +134,7 @@ static enum verdict give_up(struct exchange *r, enum outcome why)
 	/* Part of a response is out: only a broken connection tells that it is not all.
 	 */
 	if (outcome_is_error(why) || why == OUTCOME_LOCAL)
-		exchange_count_user(r, true);
+		record_write(r, ENDING_BROKEN);
 	return exchange_leave(r, LEAVE_BROKEN);
 }
 
@@ -151,7 +151,7 @@ static enum verdict again_fresh(struct exchange *r)
 {
 	attempt_end(r, OUTCOME_LOCAL);
 	r->fresh = true;
-	r->tries--;
+	r->record.tries--;
 	return again(r);
 }
 
@@ -160,11 +160,11 @@ static enum verdict again_fresh(struct exchange *r)
  * processed), as long as a connection may take to be made. */
 static bool was_not_processed(const struct exchange *r)
 {
-	uint64_t age_ns = net_loop_now_ns(r->thread->loop) - r->ready_ns;
+	uint64_t age_ns = net_loop_now_ns(r->thread->loop) - r->record.ready_ns;
 	uint32_t most_ms = thread_config(r->thread)->timeouts.connect_ms;
 
 	return r->unprocessed && r->to_client == HALF_HEAD && r->interims == 0 &&
-	       r->n_unprocessed < UNPROCESSED_MAX &&
+	       r->record.n_unprocessed < UNPROCESSED_MAX &&
 	       age_ns < (uint64_t)most_ms * NS_PER_MS;
 }
 
@@ -173,8 +173,8 @@ static enum verdict again_unprocessed(struct exchange *r)
 	thread_count(r->thread, STAT_UNPROCESSED, 1);
 	attempt_withdraw(r);
 	r->unprocessed = false;
-	r->n_unprocessed++;
-	r->tries--;
+	r->record.n_unprocessed++;
+	r->record.tries--;
 	return again(r);
 }
 

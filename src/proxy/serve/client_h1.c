@@ -28,7 +28,7 @@ static void start_parser(struct exchange *r)
 		.target_bytes = l->uri_bytes };
 
 	h1_request_start(&r->parser, &r->head, limits);
-	r->begun_ns = net_loop_now_ns(r->thread->loop);
+	r->record.begun_ns = net_loop_now_ns(r->thread->loop);
 }
 
 /* Nothing of a request came, or not all, and no more will. */
@@ -51,7 +51,7 @@ static enum verdict read_head(struct exchange *r)
 	struct inlet *in = r->in;
 	ssize_t got;
 
-	if (r->begun_ns == 0)
+	if (r->record.begun_ns == 0)
 		start_parser(r);
 	for (;;) {
 		if (buf_len(&in->bytes) > 0) {

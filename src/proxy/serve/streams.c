@@ -83,7 +83,7 @@ static void *on_request(void *arg, int32_t stream, const struct http_head *head)
 	r->in = &r->stream_in;
 	r->tally = &s->tally;
 	r->stream = stream;
-	r->begun_ns = net_loop_now_ns(r->thread->loop);
+	r->record.begun_ns = net_loop_now_ns(r->thread->loop);
 	if (!take_head(r, head)) {
 		thread_count(r->thread, STAT_LIMIT_MEMORY, 1);
 		exchange_end(r);

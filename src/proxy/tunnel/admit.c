@@ -119,6 +119,7 @@ enum verdict step_admit(struct exchange *r)
 		list_remove(&r->link);
 		r->upgrade++;
 	}
-	r->ready_ns = net_loop_now_ns(r->thread->loop); /* our wait is no pool's */
+	r->record.ready_ns =
+		net_loop_now_ns(r->thread->loop); /* our wait is no pool's */
 	return exchange_go(r, EX_ROUTE);
 }

@@ -369,7 +369,7 @@ enum verdict tunnel_begin(struct exchange *r)
 	bool streams = r->from->raw || r->to == &upstream_h2;
 	enum verdict v;
 
-	exchange_count_user(r, false);
+	record_write(r, ENDING_WHOLE);
 	attempt_end(r, OUTCOME_OK);
 	if (t == NULL) {
 		thread_count(thread, STAT_LIMIT_MEMORY, 1);

@@ -101,10 +101,11 @@ static void start_parser(struct exchange *r)
 	r->response_parsing = true;
 }
 
-static enum taken take_head(struct exchange *r)
+static enum taken take_head(struct exchange *r, enum outcome *why)
 {
 	struct span in = { .p = buf_head(&r->up_in), .n = buf_len(&r->up_in) };
 
+	(void)why; /* what does not parse is malformed */
 	if (in.n == 0)
 		return HUNGRY;
 	if (!r->response_parsing)
@@ -123,7 +124,7 @@ static enum taken take_head(struct exchange *r)
 
 static bool is_bulk(const struct exchange *r)
 {
-	return r->to_client == HALF_BODY && r->sent_bytes > READ_BULK / 2 &&
+	return r->to_client == HALF_BODY && r->record.bytes_out > READ_BULK / 2 &&
 	       (r->response_body.framing != HTTP_LENGTH ||
 		       r->response_body.left > READ_BULK / 2);
 }

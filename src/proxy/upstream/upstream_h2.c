@@ -255,13 +255,15 @@ static bool write_switch(struct exchange *r, struct buf *out)
 	return true;
 }
 
-static enum taken take_switch(struct exchange *r)
+static enum taken take_switch(struct exchange *r, enum outcome *why)
 {
 	struct buf text = { .data = NULL };
 	struct h1_limits limits = { .field_count = HTTP_MAX_FIELDS };
 
-	if (!write_switch(r, &text))
+	if (!write_switch(r, &text)) {
+		*why = OUTCOME_LOCAL;
 		return FAILED;
+	}
 	buf_release(bufs(r), &r->up_in);
 	r->up_in = text;
 	limits.head_bytes = (uint32_t)buf_len(&text);
@@ -273,14 +275,14 @@ static enum taken take_switch(struct exchange *r)
 		       : FAILED;
 }
 
-static enum taken take_head(struct exchange *r)
+static enum taken take_head(struct exchange *r, enum outcome *why)
 {
 	if (!r->h2.head_came)
 		return HUNGRY;
 	r->h2.head_came = false;
 	r->response.base = buf_head(&r->up_in);
 	if (r->upgrade != UPGRADE_NONE && r->response.status / 100 == 2)
-		return take_switch(r);
+		return take_switch(r, why);
 	return TAKEN;
 }
 
