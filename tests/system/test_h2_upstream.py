@@ -338,25 +338,41 @@ def test_a_client_that_leaves_costs_one_stream(certs):
         assert origin.accepted == 1
 
 
+@contextlib.contextmanager
+def speaking_http1(**options):
+    """A server that answers anything with HTTP/1.1, at once."""
+    origin, stop = Origin(**options), threading.Event()
+
+    def talk():
+        while not stop.is_set():
+            with contextlib.suppress(OSError, ValueError):
+                up = origin.accept()
+                up.fill()
+                up.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
+                        "Connection: close\r\n\r\n")
+                up.close()
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    yield origin
+    stop.set()
+    origin.stop()
+
+
 def test_a_server_that_speaks_no_h2(certs):
     """Over TLS it chooses no protocol, in plain it answers in HTTP/1.1."""
     for tls in (server_context(certs, alpn=()), None):
-        h1 = Origin(tls=tls)
-        talk = threading.Thread(target=lambda one=h1: _answer_anyhow(one), daemon=True)
-        talk.start()
-        with h2_scene.running(certs, {"legacy": pool(
+        with speaking_http1(tls=tls) as h1, h2_scene.running(certs, {"legacy": pool(
                 h1, retry={"attempts": 1}, **(verified(certs) if tls else {}))}) as sluice:
             assert h2_scene.get(sluice).status == 502
-        h1.stop()
-        talk.join(5)
 
 
-def _answer_anyhow(origin):
-    with contextlib.suppress(OSError, ValueError):
-        up = origin.accept()
-        up.fill()
-        up.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        up.close()
+def test_a_server_that_speaks_no_h2_is_told_apart_from_sluice_s_own_limits(certs):
+    """Its answer may come before the request has left; then another connection is tried."""
+    with speaking_http1() as h1, h2_scene.running(
+            certs, {"legacy": pool(h1, eject={"failures": 1000})}) as sluice:
+        with h2_scene.client(sluice) as client:
+            assert {client.request("/").status for _ in range(100)} == {502}
 
 
 def test_a_server_that_breaks_the_rules(certs):

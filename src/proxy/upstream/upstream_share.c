@@ -25,11 +25,11 @@ static bool suits(const struct upstream_session *s, const struct exchange *r)
 /* How many more it takes. A tunnel may be asked for when its server has said so. */
 static size_t room_of(const struct upstream_session *s, bool tunnel)
 {
-	if (s->h2 == NULL || s->leaving)
-		return 0;
+	size_t room = s->h2 == NULL || s->leaving ? 0 : h2_room(s->h2);
+
 	if (!s->heard)
-		return s->n_users == 0 && !tunnel;
-	return s->n_users < UPSTREAM_STREAMS_MAX ? h2_room(s->h2) : 0;
+		return room > 0 && s->n_users == 0 && !tunnel;
+	return s->n_users < UPSTREAM_STREAMS_MAX ? room : 0;
 }
 
 static struct upstream_session *best_of(
