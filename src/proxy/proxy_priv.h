@@ -97,7 +97,7 @@ struct thread {
 
 	struct use *current;
 	_Atomic uint32_t load; /* clients, and those on their way from other threads */
-	struct link acceptors; /* struct door */
+	struct link listeners; /* struct listener */
 	struct link clients;
 	struct link awaiting; /* exchanges whose first response byte is awaited */
 	struct link drains;   /* connections with a rest that nobody wants */
@@ -158,20 +158,26 @@ void thread_trim_later(struct thread *t);
 /* registry_on_room's, of a struct proxy. */
 void thread_has_room(void *arg, unsigned from, unsigned thread);
 
-/* A connection that another thread accepted at this door; false: there is none such. */
-bool thread_adopt(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,
+/* listener.c: makes the thread's listeners those of its snapshot, or retires them all while
+ * it drains. */
+void listeners_sync(struct thread *t);
+void listeners_free(struct thread *t); /* on control, after the thread's end */
+/* A connection that another thread accepted at the one with this id; false: there is
+ * none such. */
+bool listener_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer,
 	unsigned admission);
 /* Whether one more connection of this client is welcome: enum net_admission. */
-unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls);
+unsigned listener_admit(struct thread *t, const struct sockaddr *client, bool tls);
 /* One that was admitted, and came to nothing. */
-void thread_forget(struct thread *t, const struct sockaddr *client, unsigned admission);
+void listener_forget(
+	struct thread *t, const struct sockaddr *client, unsigned admission);
 
 /* handover.c. free() a struct rings after handover_close. */
 struct rings;
 struct rings *handover_rings_new(unsigned threads);
 /* Whether fd was given to a thread with fewer connections. */
-bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,
-	unsigned admission);
+bool handover_give(struct thread *t, uint64_t listener, int fd,
+	const struct sockaddr *peer, unsigned admission);
 void handover_take(struct thread *t);
 void handover_close(struct rings *rings);
 

@@ -34,7 +34,7 @@ static void on_wake(void *arg)
 	(void)arg;
 }
 
-static struct proxy *threads_without_doors(void)
+static struct proxy *threads_without_listeners(void)
 {
 	struct proxy *p = mem_zero(sizeof(*p) + THREADS * sizeof(p->thread[0]));
 
@@ -46,7 +46,7 @@ static struct proxy *threads_without_doors(void)
 
 		t->proxy = p;
 		t->index = i;
-		list_init(&t->acceptors);
+		list_init(&t->listeners);
 		t->loop = net_loop_new(0);
 		t->waker = net_waker_new(t->loop, on_wake, t);
 	}
@@ -81,7 +81,7 @@ static void accept_one(struct thread *t, unsigned i)
 	}
 	rc = close(fd);
 	assert(rc == 0);
-	thread_forget(t, peer, admission);
+	listener_forget(t, peer, admission);
 	atomic_fetch_add(&kept, 1);
 }
 
@@ -154,7 +154,7 @@ int main(void)
 	int rc = pipe(pipe_ends);
 
 	assert(rc == 0);
-	proxy = threads_without_doors();
+	proxy = threads_without_listeners();
 	before = open_descriptors();
 	run_threads();
 	for (size_t i = 0; i < THREADS; i++)

@@ -243,7 +243,7 @@ static void on_open(struct client *c)
 /* A PROXY header says who it is: now the client's limits can be asked, before TLS. */
 static void on_peer(struct client *c)
 {
-	unsigned admission = thread_admit(
+	unsigned admission = listener_admit(
 		c->thread, net_conn_peer(c->conn), net_conn_has_tls(c->conn));
 
 	forget_ip(c);

@@ -29,7 +29,7 @@ struct client {
 	struct exchange *exchange; /* NULL between requests */
 	struct streams *streams;   /* of an HTTP/2 connection, else NULL */
 	struct tunnel *tunnel;     /* what became of an HTTP/1 connection, or NULL */
-	uint64_t door;             /* where it came in */
+	uint64_t listener;         /* where it came in */
 	struct inlet in;
 	bool redirect : 1, counted : 1, served : 1, looping : 1;
 	bool h2c : 1;     /* may turn out to speak HTTP/2 with its first bytes */

@@ -19,7 +19,7 @@ enum { SLOTS = 512, SHARE_PERCENT = 5 };
 struct handed {
 	int fd;
 	unsigned admission;
-	uint64_t door;
+	uint64_t listener;
 	union {
 		struct sockaddr any;
 		struct sockaddr_in in4;
@@ -99,11 +99,11 @@ static bool is_overloaded(const struct thread *t, const struct thread *least)
 	return load_of(t) + 1 > load_of(least) + (slack > 1 ? slack : 1);
 }
 
-bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockaddr *peer,
-	unsigned admission)
+bool handover_give(struct thread *t, uint64_t listener, int fd,
+	const struct sockaddr *peer, unsigned admission)
 {
 	struct thread *to = least_loaded(t->proxy);
-	struct handed h = { .fd = fd, .door = door, .admission = admission };
+	struct handed h = { .fd = fd, .listener = listener, .admission = admission };
 
 	if (to == t || !is_overloaded(t, to))
 		return false;
@@ -120,16 +120,16 @@ bool handover_give(struct thread *t, uint64_t door, int fd, const struct sockadd
 	return true;
 }
 
-/* Its door may be gone meanwhile. */
+/* Its listener may be gone meanwhile. */
 static void adopt(struct thread *t, const struct handed *h)
 {
 	const struct sockaddr *peer = &h->peer.any;
 
 	atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
-	if (thread_adopt(t, h->door, h->fd, peer, h->admission))
+	if (listener_adopt(t, h->listener, h->fd, peer, h->admission))
 		return;
 	close(h->fd);
-	thread_forget(t, peer, h->admission);
+	listener_forget(t, peer, h->admission);
 }
 
 void handover_take(struct thread *t)

@@ -1,5 +1,5 @@
 /*
- * A data thread: its loop, the doors it accepts at, the snapshot it uses.
+ * A data thread: its loop and the snapshot it uses.
  *
  * Control reaches it through the mailbox, a few flags and a wake-up; it never waits for
  * control or for another thread.
@@ -22,17 +22,6 @@ enum { TRIM_MS = 250, RETURN_BYTES = 1 << 18 };
 /* As much as a thousand requests at once take. */
 enum { HEAP_BYTES = 24 << 20 };
 
-/* One listener as this thread accepts at it. */
-struct door {
-	struct link link;
-	struct thread *thread;
-	struct net_acceptor *acceptor;
-	uint64_t id; /* of the sockets */
-	struct net_tls *tls;
-	bool redirect, h2c, retired, proxied; /* proxied: a PROXY header comes first */
-	uint16_t redirect_port;
-};
-
 const struct config *thread_config(const struct thread *t)
 {
 	return t->current->snapshot->config;
@@ -41,201 +30,6 @@ const struct config *thread_config(const struct thread *t)
 void thread_count(struct thread *t, enum stats_item which, int64_t delta)
 {
 	stats_add(t->proxy->stats, t->index, which, delta);
-}
-
-static struct net_tls *door_tls(void *arg)
-{
-	return ((struct door *)arg)->tls;
-}
-
-unsigned thread_admit(struct thread *t, const struct sockaddr *client, bool tls)
-{
-	const struct config_limits *limits = &thread_config(t)->limits;
-	struct peers *peers = t->proxy->peers;
-
-	if (tls && limits->handshakes_per_client > 0 &&
-		!peers_handshake_allow(peers, client, limits->handshakes_per_client,
-			net_loop_now_ns(t->loop))) {
-		thread_count(t, STAT_LIMIT_HANDSHAKES, 1);
-		return NET_REFUSE;
-	}
-	if (limits->connections_per_client == 0)
-		return NET_ADMIT;
-	if (!peers_conn_acquire(peers, client, limits->connections_per_client)) {
-		thread_count(t, STAT_LIMIT_CLIENT, 1);
-		return NET_REFUSE;
-	}
-	return NET_ADMIT | NET_ADMIT_COUNTED;
-}
-
-void thread_forget(struct thread *t, const struct sockaddr *client, unsigned admission)
-{
-	if (admission & NET_ADMIT_COUNTED)
-		peers_conn_release(t->proxy->peers, client);
-}
-
-/* Behind a proxy the client is admitted when its header has said who that is. */
-static unsigned door_admit(void *arg, const struct sockaddr *peer)
-{
-	const struct door *d = arg;
-	struct thread *t = d->thread;
-	const struct config *config = thread_config(t);
-
-	if (config->limits.connections > 0 &&
-		stats_sum(t->proxy->stats, STAT_CONNECTIONS_OPEN) >=
-			config->limits.connections) {
-		thread_count(t, STAT_LIMIT_CONNECTIONS, 1);
-		return NET_REFUSE;
-	}
-	if (!d->proxied)
-		return thread_admit(t, peer, d->tls != NULL);
-	if (config_trusts(config, peer))
-		return NET_ADMIT | NET_ADMIT_PROXIED;
-	thread_count(t, STAT_PROXY_UNTRUSTED, 1);
-	return NET_REFUSE;
-}
-
-static bool door_make_room(void *arg)
-{
-	return client_close_idle(((struct door *)arg)->thread);
-}
-
-static void door_paused(void *arg)
-{
-	thread_count(((struct door *)arg)->thread, STAT_LIMIT_ACCEPT_PAUSED, 1);
-}
-
-static void door_lost(void *arg, const struct sockaddr *peer, unsigned admission)
-{
-	thread_forget(((struct door *)arg)->thread, peer, admission);
-}
-
-static void door_accept(void *arg, struct net_conn *c)
-{
-	struct door *d = arg;
-	struct config_listener l = { .redirect = d->redirect,
-		.redirect_port = d->redirect_port,
-		.h2c = d->h2c };
-
-	client_accept(d->thread, c, &l);
-	((struct client *)net_conn_user(c))->door = d->id;
-	if (d->retired)
-		client_dismiss(net_conn_user(c));
-}
-
-static bool door_elsewhere(
-	void *arg, int fd, const struct sockaddr *peer, unsigned admission)
-{
-	struct door *d = arg;
-
-	return handover_give(d->thread, d->id, fd, peer, admission);
-}
-
-static void door_gone(void *arg)
-{
-	struct door *d = arg;
-
-	list_remove(&d->link);
-	net_tls_unref(d->tls);
-	free(d);
-}
-
-static void door_retire(struct door *d)
-{
-	if (d->retired)
-		return;
-	d->retired = true;
-	LIST_EACH (&d->thread->clients, it, next) {
-		struct client *c = LIST_ENTRY(it, struct client, link);
-
-		if (c->door == d->id)
-			client_dismiss(c);
-	}
-	net_acceptor_retire(d->acceptor, door_gone, d);
-}
-
-static struct door *door_open(struct thread *t, struct sockets *s)
-{
-	struct door *d = mem_zero(sizeof(*d));
-	struct net_accept to = {
-		.on_accept = door_accept,
-		.tls = door_tls,
-		.admit = door_admit,
-		.make_room = door_make_room,
-		.on_pause = door_paused,
-		.elsewhere = door_elsewhere,
-		.on_lost = door_lost,
-		.arg = d,
-	};
-
-	d->thread = t;
-	d->id = s->id;
-	d->acceptor = net_acceptor_new(t->loop, s->of[t->index].fd, &to);
-	atomic_store_explicit(&s->of[t->index].taken, true, memory_order_release);
-	list_push(&t->acceptors, &d->link);
-	return d;
-}
-
-static struct door *door_of(struct thread *t, uint64_t id)
-{
-	LIST_EACH (&t->acceptors, it, next) {
-		struct door *d = LIST_ENTRY(it, struct door, link);
-
-		if (d->id == id && !d->retired)
-			return d;
-	}
-	return NULL;
-}
-
-/* A retired door still serves what was accepted before. */
-bool thread_adopt(struct thread *t, uint64_t id, int fd, const struct sockaddr *peer,
-	unsigned admission)
-{
-	LIST_EACH (&t->acceptors, it, next) {
-		struct door *d = LIST_ENTRY(it, struct door, link);
-
-		if (d->id != id)
-			continue;
-		net_acceptor_adopt(d->acceptor, fd, peer, admission);
-		return true;
-	}
-	return false;
-}
-
-static bool has_listener(const struct snapshot *s, uint64_t id)
-{
-	for (size_t i = 0; i < s->n_listeners; i++) {
-		if (s->listener[i].sockets->id == id)
-			return true;
-	}
-	return false;
-}
-
-/* Makes the doors those of the current snapshot. */
-static void sync_doors(struct thread *t)
-{
-	struct snapshot *s = t->current->snapshot;
-
-	LIST_EACH (&t->acceptors, it, next) {
-		struct door *d = LIST_ENTRY(it, struct door, link);
-
-		if (t->draining || !has_listener(s, d->id))
-			door_retire(d);
-	}
-	for (size_t i = 0; i < s->n_listeners && !t->draining; i++) {
-		const struct config_listener *c = &s->config->listeners[i];
-		struct door *d = door_of(t, s->listener[i].sockets->id);
-
-		if (d == NULL)
-			d = door_open(t, s->listener[i].sockets);
-		net_tls_unref(d->tls);
-		d->tls = s->listener[i].tls != NULL ? net_tls_ref(s->listener[i].tls)
-						    : NULL;
-		d->proxied = c->proxy_protocol;
-		d->redirect = c->redirect;
-		d->redirect_port = c->redirect_port;
-		d->h2c = c->h2c;
-	}
 }
 
 static void close_idle(struct thread *t, const struct snapshot *s, bool all)
@@ -369,11 +163,11 @@ static void on_wake(void *arg)
 	if (atomic_load_explicit(&p->draining, memory_order_acquire) && !t->draining)
 		begin_drain(t);
 	if (atomic_load_explicit(&p->accepting, memory_order_acquire))
-		sync_doors(t);
+		listeners_sync(t);
 	handover_take(t);
 	registry_serve(p->registry, t->index, atomic_exchange(&t->nudged, false));
 	atomic_store_explicit(&t->drained,
-		t->draining && list_empty(&t->clients) && list_empty(&t->acceptors),
+		t->draining && list_empty(&t->clients) && list_empty(&t->listeners),
 		memory_order_release);
 }
 
@@ -390,7 +184,7 @@ void proxy_thread_init(struct thread *t, struct proxy *p, unsigned index)
 {
 	t->proxy = p;
 	t->index = index;
-	list_init(&t->acceptors);
+	list_init(&t->listeners);
 	list_init(&t->clients);
 	list_init(&t->awaiting);
 	list_init(&t->upgrades);
@@ -434,22 +228,12 @@ int proxy_thread_start(struct thread *t, struct err *err)
 	return 0;
 }
 
-static void free_doors(struct thread *t)
-{
-	LIST_EACH (&t->acceptors, it, next) {
-		struct door *d = LIST_ENTRY(it, struct door, link);
-
-		net_acceptor_free(d->acceptor);
-		door_gone(d);
-	}
-}
-
 /* After its loop ended, on control. */
 void proxy_thread_fini(struct thread *t)
 {
 	struct snapshot *unread = atomic_exchange(&t->mailbox, NULL);
 
-	free_doors(t);
+	listeners_free(t);
 	LIST_EACH (&t->clients, it, next) {
 		struct client *c = LIST_ENTRY(it, struct client, link);
 

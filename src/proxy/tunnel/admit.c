@@ -22,7 +22,7 @@ static struct limiter limiter_of_listener(const struct exchange *r)
 	const struct snapshot *s = r->use->snapshot;
 
 	for (size_t i = 0; i < s->n_listeners; i++) {
-		if (s->listener[i].sockets->id == r->client->door)
+		if (s->listener[i].sockets->id == r->client->listener)
 			return (struct limiter){ &s->listener[i].sockets->upgrades,
 				&s->config->listeners[i].upgrades };
 	}

@@ -18,7 +18,7 @@ static void on_wake(void *arg)
 	(void)arg;
 }
 
-/* Two threads without doors, the first of which has clearly more to do. */
+/* Two threads without listeners, the first of which has clearly more to do. */
 static void setup(void)
 {
 	proxy = mem_zero(sizeof(*proxy) + THREADS * sizeof(proxy->thread[0]));
@@ -32,7 +32,7 @@ static void setup(void)
 
 		t->proxy = proxy;
 		t->index = i;
-		list_init(&t->acceptors);
+		list_init(&t->listeners);
 		t->loop = net_loop_new(0);
 		t->waker = net_waker_new(t->loop, on_wake, t);
 	}
@@ -92,7 +92,7 @@ Test(handover, on_its_way_a_connection_is_the_takers_load)
 	cr_expect_eq(idle->load, 0);
 }
 
-Test(handover, one_whose_door_is_gone_is_closed_and_counted_no_more)
+Test(handover, one_whose_listener_is_gone_is_closed_and_counted_no_more)
 {
 	cr_assert(enter());
 	cr_assert(give(NET_ADMIT | NET_ADMIT_COUNTED));
