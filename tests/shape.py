@@ -3,12 +3,13 @@
 
 Functions have at most 60 lines (but for those named in shape.txt) and five
 parameters (but for on_*, which a library may call its own way), files at most 500
-lines, and clang-format finds nothing to change.
+lines, a folder of src/ at most 15 of them, and clang-format finds nothing to change.
 Without ctags or clang-format that part is left out, and said to be. Prints one
 line for each breach; exit status 1 if any.
 
     shape.py [FOLDER]       the source tree; default: the one this file is in
 """
+import collections
 import pathlib
 import re
 import shutil
@@ -16,7 +17,7 @@ import subprocess
 import sys
 
 FOLDERS = ["src", "include", "tests", "loadtest"]
-FUNCTION_LINES, FILE_LINES, PARAMETERS = 60, 500, 5
+FUNCTION_LINES, FILE_LINES, PARAMETERS, FOLDER_FILES = 60, 500, 5, 15
 FORMAT_FINDING = re.compile(r"^([^:\n]+:\d+):\d+: error: ", re.MULTILINE)
 
 
@@ -33,6 +34,13 @@ def long_files(root, files):
         lines = len((root / name).read_text().splitlines())
         if lines > FILE_LINES:
             yield f"{name}: {lines} lines; split it by idea before {FILE_LINES}"
+
+
+def full_folders(files):
+    count = collections.Counter(name.rsplit("/", 1)[0] for name in files)
+    for folder, n in count.items():
+        if folder.startswith("src/") and n > FOLDER_FILES:
+            yield f"{folder}: {n} files; a folder for what belongs together before {FOLDER_FILES}"
 
 
 def functions(root, files):
@@ -103,7 +111,7 @@ def main():
     here = pathlib.Path(__file__).resolve().parent
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here.parent
     files = c_files(root)
-    breaches = [*long_files(root, files)]
+    breaches = [*long_files(root, files), *full_folders(files)]
     if shutil.which("ctags"):
         breaches += large_functions(root, files, allowed_long(here / "shape.txt"))
     else:
