@@ -51,7 +51,7 @@ struct body_source {
 	void (*free)(struct body_source *b);
 };
 
-void body_source_free(struct body_source *b); /* NULL: does nothing */
+void httpd_source_free(struct body_source *b); /* NULL: does nothing */
 
 /* A body that is still to come: on_ready is called exactly once, on a later turn, unless
  * forget was. source is taken over; NULL: err says why there is none. */

@@ -4,7 +4,7 @@
  *
  * A revert or cutback is one atomic store here and outlives kill -9 of every
  * process the moment it takes effect. One writer (control), besides
- * cutback_all, to which a signal handler adds; any thread reads, lock-free.
+ * commands_cutback_all, to which a signal handler adds; any thread reads, lock-free.
  *
  * A migration that leaves the configuration keeps its word, and finds it when it
  * comes back. When all are taken, words that are not latched and that nothing needs are

@@ -67,7 +67,7 @@ void fields_read_cutback(struct fields *f, struct span body, const char *fault);
 
 struct httpd_pending *pending_query_new(
 	struct journal *j, const struct journal_query *q);
-struct json *decision_json(const struct decision *d, bool with_evidence);
+struct json *pending_query_decision_json(const struct decision *d, bool with_evidence);
 
 /* --- cursor.c: visiting what a reload may change between two pieces ------------- */
 

@@ -49,7 +49,7 @@ static void put_evidence(struct json *j, const char *evidence)
 		json_put_text(j, "evidence", evidence);
 }
 
-struct json *decision_json(const struct decision *d, bool with_evidence)
+struct json *pending_query_decision_json(const struct decision *d, bool with_evidence)
 {
 	struct json *j = json_new_object();
 	char when[CLOCK_TEXT_SIZE];
@@ -118,7 +118,7 @@ static bool decisions_make(struct body_source *source, struct text *out)
 	if (p->next == 0)
 		text_put(out, "{\"decisions\":[");
 	if (p->next < p->n) {
-		struct json *j = decision_json(&p->row[p->next], true);
+		struct json *j = pending_query_decision_json(&p->row[p->next], true);
 
 		text_put(out, p->next == 0 ? "" : ",");
 		text_take_json(out, &j);

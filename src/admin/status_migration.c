@@ -154,7 +154,7 @@ static void put_last(struct json *j, const struct admin_migration *m)
 		json_put_text(j, "last_decision", NULL);
 		return;
 	}
-	last = decision_json(m->last, false);
+	last = pending_query_decision_json(m->last, false);
 	json_put_text(last, "migration", m->config->name);
 	json_put(j, "last_decision", last);
 }

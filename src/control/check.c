@@ -31,7 +31,7 @@ static void print_notes(const struct config *c)
 int control_check(const char *config_file)
 {
 	struct loaded l;
-	int rc = load_files(&l, config_file, NULL);
+	int rc = loader_load_files(&l, config_file, NULL);
 
 	if (rc == 0) {
 		const struct config *c = snapshot_config(l.snapshot);
@@ -43,14 +43,14 @@ int control_check(const char *config_file)
 		print_notes(c);
 	}
 	check_print(&l.problems);
-	loaded_fini(&l);
+	loader_loaded_fini(&l);
 	return rc == 0 ? 0 : 1;
 }
 
 int control_print(const char *config_file)
 {
 	struct loaded l;
-	int rc = load_files(&l, config_file, NULL);
+	int rc = loader_load_files(&l, config_file, NULL);
 
 	if (rc == 0) {
 		char *text = config_print(snapshot_config(l.snapshot));
@@ -59,6 +59,6 @@ int control_print(const char *config_file)
 		free(text);
 	}
 	check_print(&l.problems);
-	loaded_fini(&l);
+	loader_loaded_fini(&l);
 	return rc == 0 ? 0 : 1;
 }

@@ -119,7 +119,7 @@ static int begin(struct control *c, struct err *err)
 	tracks_hear_file(c);
 	tell_start(c); /* with the states after that */
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
-		cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL },
+		commands_cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL },
 			"a cutback that came before the start, or in it");
 	if (journal_start(c->journal, err) != 0)
 		return -1;
@@ -191,11 +191,11 @@ int control_run(const char *config_file, const struct service_notify *notify)
 	reserve_entitle();
 	list_init(&c.shelf);
 	c.io = shifter_io_real(&c);
-	if (load_files(&l, config_file, set_log) == 0)
+	if (loader_load_files(&l, config_file, set_log) == 0)
 		status = run(&c, &l);
 	check_print(&l.problems);
 	close_all(&c);
-	loaded_fini(&l);
+	loader_loaded_fini(&l);
 	reserve_close();
 	return status;
 }

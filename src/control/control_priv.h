@@ -154,8 +154,9 @@ struct loaded {
 
 /* On the caller's thread. on_config: NULL, or told of the configuration before what
  * it names is read. -1 with problems. */
-int load_files(struct loaded *l, const char *file, void (*on_config)(struct config *c));
-void loaded_fini(struct loaded *l);
+int loader_load_files(
+	struct loaded *l, const char *file, void (*on_config)(struct config *c));
+void loader_loaded_fini(struct loaded *l);
 
 /* On a thread of its own; on_loaded runs on the loop, and takes from l what it keeps.
  * Asked while it reads, it reads once more: what is asked last is what holds. */
@@ -199,9 +200,10 @@ void control_store_close(struct control *c);
 /* Once a second: what was deleted under us is made anew. */
 void control_store_look(struct control *c);
 /* The kept memory of a migration, taken from the shelf; false: there is none. */
-bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged);
-void shelf_put(struct control *c, const char *name, const struct memory *m);
-void shelf_cutback(struct control *c);
+bool store_shelf_take(
+	struct control *c, const char *name, struct memory *m, bool *damaged);
+void store_shelf_put(struct control *c, const char *name, const struct memory *m);
+void store_shelf_cutback(struct control *c);
 /* A word in the live file for each migration; former names give theirs back when all are taken. */
 int control_store_words(
 	struct control *c, const struct config *config, struct err *err);
@@ -267,7 +269,7 @@ void held_follow(const struct control *c, struct track *t, const struct beat *b)
 enum shift_reason held_reason(
 	const struct control *c, const struct track *t, const struct beat *b);
 /* PostgreSQL is away for longer than the grace, and on_outage is revert. */
-bool outage_reverts(const struct control *c, uint64_t now_ms);
+bool held_outage_reverts(const struct control *c, uint64_t now_ms);
 
 /* --- act.c: order of effect and record ----------------------------------- */
 
@@ -301,7 +303,7 @@ uint64_t record(struct control *c, struct track *t, const struct act *a,
 /* A decision about the whole process, with the states of all migrations. */
 void record_process(struct control *c, enum decision_action action, struct actor actor,
 	const char *reason, const char *evidence_json);
-void percent_text(char out[static 16], uint32_t ppm);
+void record_percent_text(char out[static 16], uint32_t ppm);
 
 /* --- reload.c, signals.c ------------------------------------------------- */
 
@@ -318,7 +320,7 @@ void signals_close(struct control *c);
 
 void command(void *arg, const struct admin_request *q, struct admin_reply *out);
 /* Latches every migration, then says that what was wanted is done. */
-void cutback_all(struct control *c, struct actor actor, const char *reason);
+void commands_cutback_all(struct control *c, struct actor actor, const char *reason);
 struct admin_ops view_ops(struct control *c);
 
 #endif

@@ -34,7 +34,8 @@ struct loader {
 	struct loaded result; /* the thread's until it has woken control */
 };
 
-int load_files(struct loaded *l, const char *file, void (*on_config)(struct config *c))
+int loader_load_files(
+	struct loaded *l, const char *file, void (*on_config)(struct config *c))
 {
 	struct config *config = NULL;
 	struct err err = { .code = ERR_NONE };
@@ -53,7 +54,7 @@ int load_files(struct loaded *l, const char *file, void (*on_config)(struct conf
 	return 0;
 }
 
-void loaded_fini(struct loaded *l)
+void loader_loaded_fini(struct loaded *l)
 {
 	config_problems_fini(&l->problems);
 	snapshot_unref(l->snapshot);
@@ -67,7 +68,7 @@ static void *run(void *arg)
 
 	reserve_entitle();
 	if (memory_is_there(ROOM_BYTES))
-		(void)load_files(&l->result, l->file, NULL);
+		(void)loader_load_files(&l->result, l->file, NULL);
 	else
 		config_problems_add(&l->result.problems,
 			"%s: the system has no memory left to read it", l->file);
@@ -105,7 +106,7 @@ static void begin(struct loader *l)
 	config_problems_add(&l->result.problems,
 		"%s: cannot start the thread that reads it: %s", l->file, strerror(rc));
 	l->on_loaded(l->arg, &l->result);
-	loaded_fini(&l->result);
+	loader_loaded_fini(&l->result);
 }
 
 static void on_wake(void *arg)
@@ -116,7 +117,7 @@ static void on_wake(void *arg)
 	(void)pthread_join(l->thread, NULL); /* at its end already */
 	l->state = LOADER_IDLE;
 	l->on_loaded(l->arg, &l->result);
-	loaded_fini(&l->result);
+	loader_loaded_fini(&l->result);
 	if (again)
 		begin(l);
 }
@@ -166,7 +167,7 @@ void loader_free(struct loader *l)
 		log_warn("a reload still waits for its files, and is left", "");
 		return;
 	}
-	loaded_fini(&l->result);
+	loader_loaded_fini(&l->result);
 	net_waker_free(l->waker);
 	free(l);
 }

@@ -106,7 +106,8 @@ static void on_wake(void *arg)
 	struct control *c = arg;
 
 	if (live_cutback_wanted(c->live) != live_cutback_done(c->live))
-		cutback_all(c, (struct actor){ ACTOR_SIGNAL, NULL }, "SIGUSR1");
+		commands_cutback_all(
+			c, (struct actor){ ACTOR_SIGNAL, NULL }, "SIGUSR1");
 	for (unsigned n = atomic_exchange(&wire.ends, 0); n > 0; n--)
 		drain(c);
 	if (atomic_exchange(&wire.hups, 0) > 0)

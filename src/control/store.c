@@ -47,12 +47,13 @@ static void shelf_drop(struct shelved *s)
 	free(s);
 }
 
-void shelf_put(struct control *c, const char *name, const struct memory *m)
+void store_shelf_put(struct control *c, const char *name, const struct memory *m)
 {
 	shelf_add(c, name)->m = *m;
 }
 
-bool shelf_take(struct control *c, const char *name, struct memory *m, bool *damaged)
+bool store_shelf_take(
+	struct control *c, const char *name, struct memory *m, bool *damaged)
 {
 	struct shelved *s = shelf_find(c, name);
 
@@ -66,7 +67,7 @@ bool shelf_take(struct control *c, const char *name, struct memory *m, bool *dam
 
 /* A migration that comes back later finds the latch: in its word, whose generation is
  * then above the journal's. */
-void shelf_cutback(struct control *c)
+void store_shelf_cutback(struct control *c)
 {
 	LIST_EACH (&c->shelf, it, after) {
 		struct shelved *s = LIST_ENTRY(it, struct shelved, link);

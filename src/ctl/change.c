@@ -32,7 +32,7 @@ static enum ctl_exit read_status(const struct args *a, struct reply *r)
 	if (r->status == 200 && json_get(r->json, "migrations") != NULL)
 		return CTL_DONE;
 	done = ctl_complain_reply(r);
-	reply_fini(r);
+	client_reply_fini(r);
 	return done;
 }
 
@@ -91,7 +91,7 @@ static enum ctl_exit put_generation(
 		done = ctl_complain_name(r.json, name);
 	else
 		json_put_int(body, "generation", json_int(seen, "generation", 0));
-	reply_fini(&r);
+	client_reply_fini(&r);
 	return done;
 }
 
@@ -168,7 +168,7 @@ static enum ctl_exit post(
 	if (client_ask(args_socket(a), path, body, &r, &err) != 0)
 		return ctl_complain(CTL_UNREACHABLE, "%s", err.text);
 	done = show_outcome(body, &r);
-	reply_fini(&r);
+	client_reply_fini(&r);
 	return done;
 }
 
@@ -232,7 +232,7 @@ static char *only_one(const struct args *a, enum ctl_exit *done)
 		*done = ctl_complain(CTL_USAGE,
 			"there are %zu migrations: say which one, or --all",
 			json_count(all));
-	reply_fini(&r);
+	client_reply_fini(&r);
 	return path;
 }
 

@@ -240,13 +240,13 @@ int client_ask(const char *socket, const char *target, const struct json *body,
 	free(a->in);
 	free(a);
 	if (done != 0)
-		reply_fini(out);
+		client_reply_fini(out);
 	else
 		out->json = json_parse(out->text, out->n, NULL);
 	return done;
 }
 
-void reply_fini(struct reply *r)
+void client_reply_fini(struct reply *r)
 {
 	json_free(r->json);
 	free(r->text);

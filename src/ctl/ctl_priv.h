@@ -54,7 +54,7 @@ struct reply {
 /* body NULL: GET, else POST. -1: nobody answers; err says why and what to do. */
 int client_ask(const char *socket, const char *target, const struct json *body,
 	struct reply *out, struct err *err);
-void reply_fini(struct reply *r);
+void client_reply_fini(struct reply *r);
 
 /* --- verbs ----------------------------------------------------------------------- */
 

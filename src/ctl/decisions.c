@@ -150,7 +150,7 @@ enum ctl_exit verb_decisions(const struct args *a)
 		print_json(json_get(r.json, "decisions"));
 	else
 		print(json_get(r.json, "decisions"));
-	reply_fini(&r);
+	client_reply_fini(&r);
 	free(target);
 	return done;
 }

@@ -269,6 +269,6 @@ enum ctl_exit verb_status(const struct args *a)
 		fputs(r.text, stdout);
 	else
 		print_all(r.json);
-	reply_fini(&r);
+	client_reply_fini(&r);
 	return done;
 }

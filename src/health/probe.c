@@ -226,7 +226,7 @@ static enum verdict not_connected_in_time(struct probe *p)
 					     : fail_late(p);
 }
 
-static enum verdict step_connect(struct probe *p)
+static enum verdict exchange_step_connect(struct probe *p)
 {
 	if (!p->conn) {
 		p->events = 0;
@@ -365,7 +365,7 @@ static enum verdict step_rest(struct probe *p)
 static enum verdict (*const steps[])(struct probe *) = {
 	[PROBE_REST] = step_rest,
 	[PROBE_RESOLVE] = step_resolve,
-	[PROBE_CONNECT] = step_connect,
+	[PROBE_CONNECT] = exchange_step_connect,
 	[PROBE_ASK] = step_ask,
 	[PROBE_ANSWER] = step_answer,
 	[PROBE_TALK] = step_talk,

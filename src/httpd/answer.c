@@ -11,7 +11,7 @@
 static const char plain[] = "text/plain; charset=utf-8";
 static const char json_type[] = "application/json";
 
-void body_source_free(struct body_source *b)
+void httpd_source_free(struct body_source *b)
 {
 	if (b != NULL)
 		b->free(b);
@@ -51,7 +51,7 @@ void httpd_answer_fini(struct httpd_answer *a)
 {
 	if (a->pending != NULL)
 		a->pending->forget(a->pending);
-	body_source_free(a->source);
+	httpd_source_free(a->source);
 	text_fini(&a->body);
 	*a = (struct httpd_answer){ .status = 0 };
 }

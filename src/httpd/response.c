@@ -49,7 +49,7 @@ static void put_chunk(struct response *r, bool last)
 
 static void drop_source(struct response *r)
 {
-	body_source_free(r->answer.source);
+	httpd_source_free(r->answer.source);
 	r->answer.source = NULL;
 }
 

@@ -189,7 +189,7 @@ static enum verdict head_done(struct session *s)
 	return go(s, SESSION_BODY);
 }
 
-static enum verdict step_head(void *object)
+static enum verdict exchange_step_head(void *object)
 {
 	struct session *s = object;
 
@@ -336,7 +336,7 @@ static enum verdict step_send(void *object)
 
 static const struct step steps[] = {
 	[SESSION_IDLE] = { .name = "idle", .run = step_idle },
-	[SESSION_HEAD] = { .name = "head", .run = step_head },
+	[SESSION_HEAD] = { .name = "head", .run = exchange_step_head },
 	[SESSION_BODY] = { .name = "body", .run = step_body },
 	[SESSION_ANSWER] = { .name = "answer", .run = step_answer },
 	[SESSION_WAIT] = { .name = "wait", .run = step_wait },

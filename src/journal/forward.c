@@ -178,7 +178,7 @@ static enum pg_progress connect_named(struct forward *f)
 	return pg_session_connect(f->out.session, f->conninfo, name);
 }
 
-static enum verdict step_connect(void *object)
+static enum verdict exchange_step_connect(void *object)
 {
 	struct forward *f = object;
 	enum pg_progress r;
@@ -364,7 +364,7 @@ static enum verdict step_idle(void *object)
 static const struct step steps[] = {
 	[FWD_OFF] = { "off", step_off },
 	[FWD_REST] = { "rest", step_rest },
-	[FWD_CONNECT] = { "connect", step_connect },
+	[FWD_CONNECT] = { "connect", exchange_step_connect },
 	[FWD_CHECK] = { "check", step_check },
 	[FWD_CLEAR] = { "clear", step_clear },
 	[FWD_SEND] = { "send", step_send },

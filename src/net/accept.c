@@ -46,7 +46,7 @@ static void on_pause_over(void *arg)
 	ev_io_start(a->loop->ev, &a->io);
 }
 
-void acceptors_resume(struct net_loop *l)
+void accept_resume_all(struct net_loop *l)
 {
 	LIST_EACH (&l->full, it, next) {
 		struct net_acceptor *a = LIST_ENTRY(it, struct net_acceptor, link);

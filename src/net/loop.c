@@ -133,7 +133,7 @@ void loop_count(struct net_loop *l, bool accepted, int delta)
 
 	*n += (unsigned)delta;
 	if (accepted && delta < 0 && !list_empty(&l->full) && !loop_is_full(l))
-		acceptors_resume(l);
+		accept_resume_all(l);
 }
 
 /* Releases c's memory when the current events are over. */
@@ -195,7 +195,7 @@ void net_loop_free(struct net_loop *l)
 	linger_end_all(l);
 	fair_fini(&l->fair);
 	free_closed(l);
-	resolver_free(l->resolver);
+	resolve_free(l->resolver);
 	free_closed(l);
 	timers_fini(l);
 	tls_io_free(l->tls_io);

@@ -115,13 +115,13 @@ void timers_init(struct net_loop *l);
 void timers_fini(struct net_loop *l);
 
 /* accept.c */
-void acceptors_resume(struct net_loop *l); /* those in l->full */
+void accept_resume_all(struct net_loop *l); /* those in l->full */
 
 /* ends.c */
 void ends_free(struct ends *e);
 
 /* resolve.c */
-void resolver_free(struct resolver *r);
+void resolve_free(struct resolver *r);
 
 /* conn.c: shared by the files that make, open and end connections */
 struct net_conn *conn_new(struct net_loop *l, int fd, const struct sockaddr *peer);

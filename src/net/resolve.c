@@ -130,7 +130,7 @@ static struct resolver *resolver_new(struct net_loop *l)
 	return r;
 }
 
-void resolver_free(struct resolver *r)
+void resolve_free(struct resolver *r)
 {
 	if (r == NULL)
 		return;

@@ -40,9 +40,9 @@ struct sockets {
 	} of[];
 };
 
-struct sockets *sockets_open(
+struct sockets *listener_sockets_open(
 	const struct config_address *a, unsigned n, struct err *err);
-void sockets_unref(struct sockets *s);
+void listener_sockets_unref(struct sockets *s);
 
 struct routes;
 struct routes *routes_new(const struct config *c);

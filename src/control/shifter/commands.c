@@ -67,8 +67,8 @@ static void done_text(const struct track *t, uint32_t from_ppm, struct admin_rep
 	const char *phase = shift_phase_text(t->m.state.phase);
 	char from[16], to[16];
 
-	percent_text(from, from_ppm);
-	percent_text(to, track_new_ppm(t));
+	record_percent_text(from, from_ppm);
+	record_percent_text(to, track_new_ppm(t));
 	if (from_ppm == track_new_ppm(t))
 		(void)snprintf(out->text, sizeof(out->text), "%s: %s, new is at %s",
 			track_name(t), phase, to);
@@ -177,7 +177,7 @@ static bool cutback_one(
 
 /* The value that was read is the one that is done: a signal in between starts this
  * again. */
-void cutback_all(struct control *c, struct actor actor, const char *reason)
+void commands_cutback_all(struct control *c, struct actor actor, const char *reason)
 {
 	const uint64_t wanted = live_cutback_wanted(c->live);
 	char text[REASON_SIZE];
@@ -186,7 +186,7 @@ void cutback_all(struct control *c, struct actor actor, const char *reason)
 	(void)snprintf(text, sizeof(text), "every migration: %s", reason);
 	for (size_t i = 0; i < c->n_tracks; i++)
 		n += cutback_one(c, c->tracks[i], actor, text);
-	shelf_cutback(c);
+	store_shelf_cutback(c);
 	live_set_cutback_done(c->live, wanted);
 	c->io.nudge(c->io.arg);
 	if (n == 0)
@@ -213,7 +213,7 @@ static void command_all(
 	(void)snprintf(reason, sizeof(reason), "%s%s",
 		said[0] ? said : "a person asked", hard_text(q));
 	live_cutback_all(c->live);
-	cutback_all(c, (struct actor){ ACTOR_PERSON, q->actor }, reason);
+	commands_cutback_all(c, (struct actor){ ACTOR_PERSON, q->actor }, reason);
 	out->outcome = ADMIN_DONE;
 	if (c->n_tracks == 1)
 		(void)snprintf(out->text, sizeof(out->text),

@@ -12,7 +12,7 @@ static bool outage_lasts(const struct control *c, uint64_t now_ms)
 	       now_ms - c->away_since_ms > c->config->journal.grace_ms;
 }
 
-bool outage_reverts(const struct control *c, uint64_t now_ms)
+bool held_outage_reverts(const struct control *c, uint64_t now_ms)
 {
 	return c->config->journal.on_outage == CONFIG_OUTAGE_REVERT &&
 	       outage_lasts(c, now_ms);

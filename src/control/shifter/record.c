@@ -10,7 +10,7 @@
 
 #include "control_priv.h"
 
-void percent_text(char out[static 16], uint32_t ppm)
+void record_percent_text(char out[static 16], uint32_t ppm)
 {
 	(void)snprintf(out, 16, "%.7g %%", (double)ppm / 10000);
 }

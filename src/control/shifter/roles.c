@@ -74,10 +74,10 @@ static void describe(char out[static REASON_SIZE], const struct roles *was,
 {
 	char old[N_SIDES][16], new_[N_SIDES][16];
 
-	percent_text(old[SIDE_NEW], was_ppm);
-	percent_text(old[SIDE_LEGACY], PPM - was_ppm);
-	percent_text(new_[SIDE_NEW], now_ppm);
-	percent_text(new_[SIDE_LEGACY], PPM - now_ppm);
+	record_percent_text(old[SIDE_NEW], was_ppm);
+	record_percent_text(old[SIDE_LEGACY], PPM - was_ppm);
+	record_percent_text(new_[SIDE_NEW], now_ppm);
+	record_percent_text(new_[SIDE_LEGACY], PPM - now_ppm);
 	(void)snprintf(out, REASON_SIZE,
 		"other pools are legacy and new: it was legacy \"%s\" with %s and new "
 		"\"%s\" with %s; it is legacy \"%s\" with %s and new \"%s\" with %s, "

@@ -234,7 +234,7 @@ static void tick_track(struct control *c, struct track *t, const struct beat *b)
 	move_pivot(t, &s);
 	note_floor(t, b->now_ms);
 	note_bad(c, t);
-	if (outage_reverts(c, b->now_ms))
+	if (held_outage_reverts(c, b->now_ms))
 		revert_by_outage(c, t);
 	decide(c, t, &s);
 }

@@ -156,7 +156,7 @@ static enum memory_origin remember(struct control *c, struct track *t)
 {
 	struct memory kept = { .run = 0 };
 	bool damaged = false;
-	bool is_kept = shelf_take(c, track_name(t), &kept, &damaged);
+	bool is_kept = store_shelf_take(c, track_name(t), &kept, &damaged);
 	struct live_value live = live_load(t->word);
 	bool unexplained = !is_kept && live.generation > 0;
 
@@ -320,7 +320,7 @@ static void shelve_unseen(struct control *c, struct track **old, size_t n)
 			continue;
 		forget_rise(old[i]);
 		/* Its config is still there: the old snapshot goes later. */
-		shelf_put(c, track_name(old[i]), &old[i]->m);
+		store_shelf_put(c, track_name(old[i]), &old[i]->m);
 		end(old[i]);
 	}
 }
@@ -367,8 +367,8 @@ static void hear_weight(struct control *c, struct track *t)
 
 	if (t->m.file_ppm == wish)
 		return;
-	percent_text(from, t->m.file_ppm);
-	percent_text(to, wish);
+	record_percent_text(from, t->m.file_ppm);
+	record_percent_text(to, wish);
 	t->m.file_ppm = wish;
 
 	struct shift_change change =

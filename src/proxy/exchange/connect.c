@@ -181,7 +181,7 @@ static enum verdict wait_in_queue(struct exchange *r)
 	return WAIT;
 }
 
-enum verdict step_route(struct exchange *r)
+enum verdict exchange_step_route(struct exchange *r)
 {
 	struct http_own refusal;
 
@@ -335,7 +335,7 @@ static enum verdict no_tunnel_there(struct exchange *r)
 	return answer(r, 501, "the server takes no tunnels (WebSocket) over HTTP/2");
 }
 
-enum verdict step_connect(struct exchange *r)
+enum verdict exchange_step_connect(struct exchange *r)
 {
 	if (r->to == NULL && !open_upstream(r)) {
 		/* Descriptors, ports, memory: that is no failure of the server's. */

@@ -40,13 +40,13 @@ static const struct {
 	const char *name;
 	enum verdict (*run)(struct exchange *);
 } steps[] = {
-	[EX_HEAD] = { "head", step_head },
-	[EX_ADMIT] = { "admit", step_admit },
-	[EX_ROUTE] = { "route", step_route },
-	[EX_CONNECT] = { "connect", step_connect },
-	[EX_RELAY] = { "relay", step_relay },
-	[EX_FINISH] = { "finish", step_finish },
-	[EX_TUNNEL] = { "tunnel", step_tunnel },
+	[EX_HEAD] = { "head", exchange_step_head },
+	[EX_ADMIT] = { "admit", exchange_step_admit },
+	[EX_ROUTE] = { "route", exchange_step_route },
+	[EX_CONNECT] = { "connect", exchange_step_connect },
+	[EX_RELAY] = { "relay", exchange_step_relay },
+	[EX_FINISH] = { "finish", exchange_step_finish },
+	[EX_TUNNEL] = { "tunnel", exchange_step_tunnel },
 };
 
 /* What a step may last. Relay sets its own, by whose move it is. */
@@ -240,7 +240,7 @@ static enum outcome outcome_of(const struct exchange *r)
 	return grpc_failed(r) ? OUTCOME_GRPC : OUTCOME_OK;
 }
 
-enum verdict step_finish(struct exchange *r)
+enum verdict exchange_step_finish(struct exchange *r)
 {
 	if (r->switched)
 		return tunnel_begin(r);

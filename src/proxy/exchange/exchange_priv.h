@@ -299,13 +299,13 @@ void exchange_abandon(struct exchange *r);
 void record_write(struct exchange *r, enum ending how);
 
 /* The steps, each in a file of its name */
-enum verdict step_head(struct exchange *r);
-enum verdict step_admit(struct exchange *r);
-enum verdict step_tunnel(struct exchange *r);
-enum verdict step_route(struct exchange *r);
-enum verdict step_connect(struct exchange *r);
-enum verdict step_relay(struct exchange *r);
-enum verdict step_finish(struct exchange *r);
+enum verdict exchange_step_head(struct exchange *r);
+enum verdict exchange_step_admit(struct exchange *r);
+enum verdict exchange_step_tunnel(struct exchange *r);
+enum verdict exchange_step_route(struct exchange *r);
+enum verdict exchange_step_connect(struct exchange *r);
+enum verdict exchange_step_relay(struct exchange *r);
+enum verdict exchange_step_finish(struct exchange *r);
 
 /* choose.c */
 enum choice { CHOSEN, CHOOSE_LATER };
@@ -333,11 +333,11 @@ enum outcome upstream_failure(struct thread *t, const struct net_conn *c);
 /* request_half.c, response_half.c */
 enum flow request_half(struct exchange *r, enum outcome *why);
 /* The upstream could take more of the body, and the client has not sent it. */
-bool request_awaits_client(const struct exchange *r);
+bool request_half_awaits_client(const struct exchange *r);
 enum flow response_half(struct exchange *r, enum outcome *why);
 /* An answer without end that is to come to one: events end cleanly, a call with
  * UNAVAILABLE. Others are cut. */
-void response_ends_now(struct exchange *r);
+void response_half_ends_now(struct exchange *r);
 
 /* stage.c */
 enum sent stage_send(
@@ -410,7 +410,7 @@ bool retry_may_rescue(struct exchange *r);
 enum verdict retry_rescue(struct exchange *r);
 
 /* For an answer that has no Date; else empty. */
-struct span response_date(const struct exchange *r);
+struct span response_half_date(const struct exchange *r);
 
 /* answer.c: what sluice says itself; relay sends it */
 void answer_count(struct thread *t, unsigned status);

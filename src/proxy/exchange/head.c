@@ -152,7 +152,7 @@ enum verdict head_is_whole(struct exchange *r)
 	return exchange_go(r, EX_ROUTE);
 }
 
-enum verdict step_head(struct exchange *r)
+enum verdict exchange_step_head(struct exchange *r)
 {
 	return r->from->read_head(r);
 }

@@ -41,7 +41,8 @@ static enum awaited whose_move(const struct exchange *r)
 		(r->to_client == HALF_BODY && r->upstream_readable))
 		return AWAIT_CLIENT_READS;
 	if (r->to_client == HALF_HEAD)
-		return request_awaits_client(r) ? AWAIT_CLIENT_BODY : AWAIT_RESPONSE;
+		return request_half_awaits_client(r) ? AWAIT_CLIENT_BODY
+						     : AWAIT_RESPONSE;
 	return AWAIT_STREAM;
 }
 
@@ -176,7 +177,7 @@ static enum verdict late(struct exchange *r)
 	case AWAIT_STREAM:
 		if (is_endless(r))
 			return end_silence(r);
-		return request_awaits_client(r) ? late_body(r) : stalled(r);
+		return request_half_awaits_client(r) ? late_body(r) : stalled(r);
 	case AWAIT_NOBODY:
 	case AWAIT_CLIENT_READS:
 		break;
@@ -201,7 +202,7 @@ static bool sends_slowly(struct exchange *r)
 {
 	if (r->to_upstream == HALF_DONE && r->sends.since_ns == 0)
 		return false;
-	return is_slow(r, &r->sends, request_awaits_client(r), r->tally->came);
+	return is_slow(r, &r->sends, request_half_awaits_client(r), r->tally->came);
 }
 
 static bool takes_slowly(struct exchange *r, bool its_move)
@@ -246,7 +247,7 @@ static enum verdict relay_own(struct exchange *r)
 	return WAIT;
 }
 
-enum verdict step_relay(struct exchange *r)
+enum verdict exchange_step_relay(struct exchange *r)
 {
 	enum outcome why = OUTCOME_OK;
 	enum verdict v = WAIT;

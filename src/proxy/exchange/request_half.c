@@ -208,7 +208,7 @@ static bool awaits_continue(const struct exchange *r)
 	return r->head.expect_continue && r->interims == 0 && r->record.bytes_in == 0;
 }
 
-bool request_awaits_client(const struct exchange *r)
+bool request_half_awaits_client(const struct exchange *r)
 {
 	return r->to_upstream != HALF_DONE && stage_is_empty(&r->up) &&
 	       !r->upstream_deaf && !awaits_continue(r);
@@ -221,6 +221,6 @@ enum flow request_half(struct exchange *r, enum outcome *why)
 	if (r->upstream_deaf)
 		return FLOW_WAIT;
 	flow = pump(r, why);
-	attempt_pause(r, request_awaits_client(r));
+	attempt_pause(r, request_half_awaits_client(r));
 	return flow;
 }

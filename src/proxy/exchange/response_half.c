@@ -32,7 +32,7 @@ static void count_status(struct exchange *r)
 	migration_add(r->migration, r->thread->index, r->side, c, 1);
 }
 
-struct span response_date(const struct exchange *r)
+struct span response_half_date(const struct exchange *r)
 {
 	if (http_find(&r->response, HTTP_N_DATE) != NULL)
 		return (struct span){ .n = 0 };
@@ -67,7 +67,7 @@ static enum taken stage_interim(struct exchange *r, enum outcome *why)
 	if (!r->from->put_head(r, true))
 		return FAILED;
 	buf_drop(&r->up_in, r->response.bytes);
-	attempt_pause(r, request_awaits_client(r)); /* it was told to go on */
+	attempt_pause(r, request_half_awaits_client(r)); /* it was told to go on */
 	return TAKEN;
 }
 
@@ -275,7 +275,7 @@ static bool end_early(struct exchange *r)
 	return put_end(r);
 }
 
-void response_ends_now(struct exchange *r)
+void response_half_ends_now(struct exchange *r)
 {
 	if (!r->is_events && !r->grpc) {
 		exchange_cut(r);

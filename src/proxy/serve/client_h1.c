@@ -188,7 +188,7 @@ static bool put_head(struct exchange *r, bool interim)
 			r->down_framing != HTTP_UNTIL_CLOSE && !r->client->leaving;
 	a.framing = r->down_framing;
 	a.keep_alive = r->keep_alive;
-	a.added.date = response_date(r);
+	a.added.date = response_half_date(r);
 	return edit_response(r, &r->down.bytes, &a);
 }
 

@@ -63,7 +63,7 @@ static bool put_head(struct exchange *r, bool interim)
 	if (r->stream == 0)
 		return true; /* who would have read it is gone */
 	if (!interim) {
-		added.date = response_date(r);
+		added.date = response_half_date(r);
 		edit_response_fields(r, &added);
 	}
 	if (h2_respond(session(r), r->stream, &r->response, interim || body, &added) !=

@@ -8,7 +8,7 @@
 
 #include "serve/client_priv.h"
 
-struct sockets *sockets_open(
+struct sockets *listener_sockets_open(
 	const struct config_address *a, unsigned n, struct err *err)
 {
 	struct sockets *s = mem_zero(sizeof(*s) + n * sizeof(s->of[0]));
@@ -27,7 +27,7 @@ struct sockets *sockets_open(
 	return s;
 }
 
-void sockets_unref(struct sockets *s)
+void listener_sockets_unref(struct sockets *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;

@@ -21,7 +21,7 @@ static struct sockets *sockets_of(const struct snapshot *s, const char *address)
 static void close_listeners(struct snapshot *s)
 {
 	for (size_t i = 0; i < s->n_listeners; i++) {
-		sockets_unref(s->listener[i].sockets);
+		listener_sockets_unref(s->listener[i].sockets);
 		s->listener[i].sockets = NULL;
 	}
 }
@@ -37,7 +37,7 @@ static int open_listeners(struct proxy *p, struct snapshot *s, struct err *err)
 			s->listener[i].sockets = known;
 			continue;
 		}
-		s->listener[i].sockets = sockets_open(a, p->n, err);
+		s->listener[i].sockets = listener_sockets_open(a, p->n, err);
 		if (s->listener[i].sockets == NULL) {
 			close_listeners(s);
 			return err_wrap(

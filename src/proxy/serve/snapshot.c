@@ -106,7 +106,7 @@ static void release(struct snapshot *s)
 	for (size_t i = 0; i < s->n_migrations; i++)
 		migration_unref(s->registry, s->migration[i]);
 	for (size_t i = 0; i < s->n_listeners; i++) {
-		sockets_unref(s->listener[i].sockets);
+		listener_sockets_unref(s->listener[i].sockets);
 		net_tls_unref(s->listener[i].tls);
 	}
 	free(s->pool);

@@ -102,7 +102,7 @@ static bool has_left(struct exchange *r)
 	return r->from->left(r) || r->in->eof;
 }
 
-enum verdict step_admit(struct exchange *r)
+enum verdict exchange_step_admit(struct exchange *r)
 {
 	while (r->upgrade != UPGRADE_ADMITTED) {
 		struct limiter g = limiter_of(r);

@@ -203,7 +203,7 @@ static void note_readable(struct tunnel *t, struct exchange *r)
 		t->end[END_UPSTREAM].readable = true;
 }
 
-enum verdict step_tunnel(struct exchange *r)
+enum verdict exchange_step_tunnel(struct exchange *r)
 {
 	struct tunnel *t = r->tunnel;
 

@@ -61,7 +61,7 @@ static void ask_stream(struct thread *t, struct group *g, struct exchange *r)
 {
 	list_remove(&r->link);
 	if (r->is_events) {
-		response_ends_now(r);
+		response_half_ends_now(r);
 		return;
 	}
 	r->leave_ns = net_loop_now_ns(t->loop) +
@@ -84,7 +84,7 @@ static void end_late(struct thread *t, struct group *g)
 		struct exchange *r = first_of(&g->leaving);
 
 		list_remove(&r->link);
-		response_ends_now(r);
+		response_half_ends_now(r);
 	}
 }
 
@@ -102,7 +102,7 @@ static void cut_stream(struct exchange *r)
 {
 	list_remove(&r->link);
 	if (r->grpc && stage_is_empty(&r->down))
-		response_ends_now(r);
+		response_half_ends_now(r);
 	else
 		exchange_cut(r);
 }
