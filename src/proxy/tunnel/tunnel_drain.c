@@ -13,6 +13,8 @@
 
 enum {
 	TICKS_A_REVIEW = 10, /* of servers: they leave seldom */
+	/* A call that is cut has so long to take what came before, and its end. */
+	TAKE_MS = 2000,
 };
 
 /* What one thread has of one side. */
@@ -97,26 +99,37 @@ static void drain(struct thread *t, struct group *g, struct way w)
 	end_late(t, g);
 }
 
-/* A call's client is told what to do, unless it does not even take what came before. */
-static void cut_stream(struct exchange *r)
+/* A call's client is told what to do, behind what is on its way to it already. Who does
+ * not take that is cut off. */
+static void cut_stream(struct thread *t, struct group *g, struct exchange *r)
 {
+	uint64_t now_ns = net_loop_now_ns(t->loop);
+
 	list_remove(&r->link);
-	if (r->grpc && stage_is_empty(&r->down))
-		response_half_ends_now(r);
-	else
+	if (!r->grpc || (r->ends_now && r->leave_ns <= now_ns)) {
 		exchange_cut(r);
+		return;
+	}
+	list_push(&g->leaving, &r->link);
+	if (r->ends_now)
+		return;
+	r->leave_ns = now_ns + TAKE_MS * UINT64_C(1000000);
+	response_half_ends_now(r);
 }
 
-static void cut(struct group *g)
+static void cut(struct thread *t, struct group *g)
 {
+	struct link calls;
+
 	while (!list_empty(&g->tunnels))
 		tunnel_cut(LIST_ENTRY(g->tunnels.next, struct tunnel, link));
 	while (!list_empty(&g->asked))
 		tunnel_cut(LIST_ENTRY(g->asked.next, struct tunnel, link));
-	while (!list_empty(&g->streams))
-		cut_stream(first_of(&g->streams));
-	while (!list_empty(&g->leaving))
-		cut_stream(first_of(&g->leaving));
+	list_init(&calls);
+	list_take(&calls, &g->streams);
+	list_take(&calls, &g->leaving);
+	while (!list_empty(&calls))
+		cut_stream(t, g, first_of(&calls));
 }
 
 /* The configuration of now counts, not that of its beginning. */
@@ -139,7 +152,7 @@ static void revert(struct thread *t, struct group *g)
 		.code = WS_RESTART };
 
 	if (migration_is_hard(g->migration)) {
-		cut(g);
+		cut(t, g);
 		return;
 	}
 	switch (policy != NULL ? policy->on_revert : CONFIG_DRAIN) {
@@ -150,7 +163,7 @@ static void revert(struct thread *t, struct group *g)
 		drain(t, g, w);
 		break;
 	case CONFIG_CUT:
-		cut(g);
+		cut(t, g);
 		break;
 	}
 }
