@@ -44,7 +44,7 @@ void attempt_begin(struct exchange *r)
 	if (r->migration == NULL)
 		return;
 	a->mark = migration_mark(r->migration, r->side);
-	thread_await(r->thread, &r->link);
+	thread_await(r->thread, &r->awaiting);
 }
 
 void attempt_pause(struct exchange *r, bool on)
@@ -95,7 +95,7 @@ void attempt_first_byte(struct exchange *r)
 	if (a->first_byte)
 		return;
 	a->first_byte = true;
-	list_remove(&r->link);
+	list_remove(&r->awaiting);
 	if (r->migration == NULL)
 		return;
 	attempt_check_late(r);
@@ -206,7 +206,7 @@ void attempt_withdraw(struct exchange *r)
 	if (!a->running)
 		return;
 	a->running = false;
-	list_remove(&r->link);
+	list_remove(&r->awaiting);
 	server_release(r->server, r->thread->index);
 }
 
@@ -218,7 +218,8 @@ void attempt_end(struct exchange *r, enum outcome o)
 	if (!a->running)
 		return;
 	a->running = false;
-	list_remove(&r->link);
+	list_remove(&r->awaiting);
+	list_remove(&r->grouped); /* it ends by itself */
 	server_release(r->server, r->thread->index);
 	if (o == OUTCOME_OK || o == OUTCOME_STATUS)
 		server_note_answer(r->server);

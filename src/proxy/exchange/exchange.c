@@ -153,7 +153,9 @@ struct exchange *exchange_new(struct client *c)
 	r->thread = t;
 	r->use = t->current;
 	r->use->users++;
-	list_init(&r->link);
+	list_init(&r->awaiting);
+	list_init(&r->upgrading);
+	list_init(&r->grouped);
 	list_init(&r->mux.link);
 	list_init(&r->mux.ready);
 	net_timer_init(&r->deadline, t->loop, on_deadline, r);
@@ -194,7 +196,9 @@ void exchange_end(struct exchange *r)
 	upstream_close(r);
 	net_timer_stop(&r->deadline);
 	exchange_stop_waiting(r);
-	list_remove(&r->link);
+	list_remove(&r->awaiting);
+	list_remove(&r->upgrading);
+	list_remove(&r->grouped);
 	list_remove(&r->mux.link);
 	list_remove(&r->mux.ready);
 	release_bufs(r);

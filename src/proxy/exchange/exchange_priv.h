@@ -184,7 +184,10 @@ struct exchange {
 	} mux;
 	struct thread *thread;
 	struct use *use;
-	struct link link; /* in the thread's awaiting, its upgrades, or a drain group */
+	struct link awaiting; /* in the thread's, while an attempt has no answer */
+	struct link
+		upgrading;   /* in the thread's upgrades, while it waits for its turn */
+	struct link grouped; /* an endless answer, in a group of tunnel_drain.c */
 	struct net_timer deadline;
 	uint32_t deadline_ms; /* to be set before the next wait; 0: as it is */
 

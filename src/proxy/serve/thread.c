@@ -82,7 +82,7 @@ static void on_late(void *arg)
 	struct thread *t = arg;
 
 	LIST_EACH (&t->awaiting, it, next)
-		attempt_check_late(LIST_ENTRY(it, struct exchange, link));
+		attempt_check_late(LIST_ENTRY(it, struct exchange, awaiting));
 	if (list_empty(&t->awaiting)) {
 		net_ticker_free(t->late_ticker);
 		t->late_ticker = NULL;

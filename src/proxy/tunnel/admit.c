@@ -57,7 +57,7 @@ void admit_leave(struct exchange *r)
 
 static enum verdict refuse(struct exchange *r)
 {
-	list_remove(&r->link);
+	list_remove(&r->upgrading);
 	admit_leave(r);
 	thread_count(r->thread, STAT_LIMIT_UPGRADES, 1);
 	return answer(r, 503, "too many tunnels (WebSocket) begin at present");
@@ -68,7 +68,7 @@ static void run_waiting(void *arg)
 	struct thread *t = arg;
 
 	LIST_EACH (&t->upgrades, it, next) {
-		struct exchange *r = LIST_ENTRY(it, struct exchange, link);
+		struct exchange *r = LIST_ENTRY(it, struct exchange, upgrading);
 		struct limiter g = limiter_of(r);
 
 		if (bucket_has(g.bucket, g.config, net_loop_now_ns(t->loop)))
@@ -88,7 +88,7 @@ static enum verdict wait_for_turn(struct exchange *r, struct limiter g)
 		if (!bucket_join(g.bucket, g.config))
 			return refuse(r);
 		r->waits_at = g.bucket;
-		list_push(&t->upgrades, &r->link);
+		list_push(&t->upgrades, &r->upgrading);
 	}
 	if (t->upgrade_ticker == NULL)
 		t->upgrade_ticker =
@@ -116,7 +116,7 @@ enum verdict exchange_step_admit(struct exchange *r)
 		if (!may_pass(r, g))
 			return wait_for_turn(r, g);
 		admit_leave(r);
-		list_remove(&r->link);
+		list_remove(&r->upgrading);
 		r->upgrade++;
 	}
 	r->record.ready_ns =

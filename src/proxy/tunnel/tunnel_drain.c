@@ -61,21 +61,21 @@ static void ask(struct thread *t, struct group *g, struct tunnel *u, enum ws_cod
  * told to make the next one on another connection. */
 static void ask_stream(struct thread *t, struct group *g, struct exchange *r)
 {
-	list_remove(&r->link);
+	list_remove(&r->grouped);
 	if (r->is_events) {
 		response_half_ends_now(r);
 		return;
 	}
 	r->leave_ns = net_loop_now_ns(t->loop) +
 		      UINT64_C(1000000) * thread_config(t)->timeouts.drain_ms;
-	list_push(&g->leaving, &r->link);
+	list_push(&g->leaving, &r->grouped);
 	if (r->client->streams != NULL)
 		streams_drain(r->client);
 }
 
 static struct exchange *first_of(const struct link *streams)
 {
-	return LIST_ENTRY(streams->next, struct exchange, link);
+	return LIST_ENTRY(streams->next, struct exchange, grouped);
 }
 
 /* They have been asked one by one, and so they are ended. */
@@ -85,7 +85,7 @@ static void end_late(struct thread *t, struct group *g)
 		first_of(&g->leaving)->leave_ns <= net_loop_now_ns(t->loop)) {
 		struct exchange *r = first_of(&g->leaving);
 
-		list_remove(&r->link);
+		list_remove(&r->grouped);
 		response_half_ends_now(r);
 	}
 }
@@ -105,12 +105,12 @@ static void cut_stream(struct thread *t, struct group *g, struct exchange *r)
 {
 	uint64_t now_ns = net_loop_now_ns(t->loop);
 
-	list_remove(&r->link);
+	list_remove(&r->grouped);
 	if (!r->grpc || (r->ends_now && r->leave_ns <= now_ns)) {
 		exchange_cut(r);
 		return;
 	}
-	list_push(&g->leaving, &r->link);
+	list_push(&g->leaving, &r->grouped);
 	if (r->ends_now)
 		return;
 	r->leave_ns = now_ns + TAKE_MS * UINT64_C(1000000);
@@ -263,7 +263,7 @@ void tunnel_join(struct tunnel *t)
 
 void stream_join(struct exchange *r)
 {
-	list_push(&group_of(r->thread, r->migration, r->side)->streams, &r->link);
+	list_push(&group_of(r->thread, r->migration, r->side)->streams, &r->grouped);
 }
 
 /* After the last tunnel. */
