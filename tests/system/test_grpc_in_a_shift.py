@@ -121,12 +121,18 @@ def test_a_hard_cutback_ends_what_stays(certs):
         assert people.codes() == {Code.UNAVAILABLE}
 
 
+def call_more_than_its_window(client):
+    """A call whose answer waits for the client, which holds its window."""
+    stream = client.open("/test/Count", "POST", [("content-type", "application/grpc"),
+                                                 ("te", "trailers")])
+    stream.send(b"\0\0\0\0\x06100000", end=True)
+    client.wait(lambda: len(stream.body) == 65_535, "a full window")
+    return stream
+
+
 def test_what_is_on_its_way_when_a_call_is_cut_arrives_with_its_end(certs):
     with shifting(certs, 100, "cut") as sluice, h2_scene.client(sluice, hold=True) as client:
-        stream = client.open("/test/Count", "POST", [("content-type", "application/grpc"),
-                                                     ("te", "trailers")])
-        stream.send(b"\0\0\0\0\x06100000", end=True)
-        client.wait(lambda: len(stream.body) == 65_535, "a full window")
+        stream = call_more_than_its_window(client)
         sluice.ctl("cutback", "api")
         holds_for(lambda: not stream.is_reset, 0.3, "it may still take what is its")
 
@@ -141,10 +147,7 @@ def test_what_is_on_its_way_when_a_call_is_cut_arrives_with_its_end(certs):
 
 def test_a_client_that_reads_nothing_is_cut_all_the_same(certs):
     with shifting(certs, 100, "cut") as sluice, h2_scene.client(sluice, hold=True) as client:
-        stream = client.open("/test/Count", "POST", [("content-type", "application/grpc"),
-                                                     ("te", "trailers")])
-        stream.send(b"\0\0\0\0\x06100000", end=True)
-        client.wait(lambda: len(stream.body) == 65_535, "a full window")
+        stream = call_more_than_its_window(client)
         sluice.ctl("cutback", "api")
 
         client.wait(lambda: stream.is_reset, "its end")
